@@ -1,0 +1,876 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The one BPF program: every traced call becomes a row, or a counted loss.
+ *
+ *   sys_exit ───────────┐                      ┌─ no walk needed ──────────────┐
+ *                       ├─► traced? ► row() ───┤                               ├─► publish()
+ *   sched_process_exec ─┘      │               └─ walk(): a directory's name,  ┘
+ *                              └─► lose()         child first, up to the root
+ *
+ * Rows go to blocks, which are written column by column and read by snoop_capture/ring.py; a
+ * block belongs to one CPU, so nothing here takes a lock. Everything that depends on the running
+ * kernel comes as a macro: AT_x__y is the offset of a field (from BTF), the sizes of a block and
+ * the numbers that both sides must agree on are computed in Python (snoop_capture/layout.py).
+ */
+
+#define NULL ((void *)0)
+#define barrier() asm volatile("" ::: "memory")
+/* Keeps the compiler from dropping a bound it can prove but the verifier cannot. */
+#define opaque(x) asm volatile("" : "+r"(x))
+
+#define TASK_COMM_LEN 16
+#define NAME_BYTES 256 /* NAME_MAX and its NUL */
+#define PATH_READ 4097 /* PATH_MAX and one more: tells a cut path from one that just fits */
+#define STEPS_PER_WALK 32
+#define AT_FDCWD -100
+#define FD_PATH_PREFIX 8 /* length of /dev/fd/ */
+#define RESOLVE_IN_ROOT 0x10
+#define WAKE_NOW 2 /* BPF_RB_FORCE_WAKEUP */
+#define TS_COMPAT 2
+#define LEVEL_UNKNOWN 0xffffffff
+#define MAX_LEVELS 32
+
+/* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
+struct spec {
+	u8 wanted; /* by the native or by the 32-bit table: one load sends all others away */
+	u8 path[2];
+	u8 dirfd[2];
+	u8 flags;
+	u8 act;
+	u8 spare;
+};
+
+struct root {
+	u64 cgroup;
+	u32 level;
+	u32 spare;
+};
+
+struct config {
+	u32 roots;
+	u32 epoch; /* counts segments: each segment names each file anew */
+	s64 regs_at; /* where pt_regs lie on a kernel stack, learnt from the first call seen */
+	struct root root[MAX_ROOTS];
+};
+
+/* One per CPU, shared with the reader. The reader writes `released` and `armed`. */
+struct control {
+	u64 current;
+	u64 released;
+	u64 armed;
+	u64 rows;
+	u64 lost[LOSS_CAUSES];
+};
+
+struct who {
+	u64 cgroup;
+	u32 tgid, tid, ppid, uid;
+	char comm[TASK_COMM_LEN];
+	u32 exec_id;
+	u32 exe_end;
+};
+
+struct block {
+	u32 rows; /* written last: what is below it is complete */
+	u32 whos;
+	u32 path_end, base_end, real_end, exe_end;
+	u64 serial;
+	u64 ts[ROWS];
+	u64 flags[ROWS];
+	u32 kind[ROWS];
+	u32 mark[ROWS];
+	s32 ret[ROWS];
+	s32 dirfd[ROWS];
+	u32 who[ROWS];
+	u32 path_to[ROWS];
+	u32 base_to[ROWS];
+	u32 real_to[ROWS];
+	struct who task[WHOS];
+	char area[AREA_BYTES];
+};
+
+/* A call on its way through the programs below; they run one after the other on one CPU. */
+struct call {
+	u64 busy;
+	u64 ts;
+	u64 task;
+	u64 cgroup;
+	u64 args[6];
+	u64 path[2]; /* addresses, in user memory unless `kernel_path` */
+	s32 dirfd[2];
+	u64 flags;
+	u64 resolve;
+	s64 ret;
+	u32 kind;
+	u32 act;
+	u32 kernel_path;
+	u32 role;
+	u32 last_role;
+	u64 result_file; /* struct file * that the call led to */
+	/* the row */
+	u32 row;
+	u32 mark;
+	u32 todo;
+	/* the walk */
+	u32 lane_from, at, limit;
+	u64 dentry, mount, root_dentry, root_mount;
+};
+
+struct loss_key {
+	u64 cgroup;
+	u32 cause;
+	u32 spare;
+};
+
+struct sight {
+	u64 cgroup, dentry, parent, name_hash, ino;
+	u64 epoch;
+};
+
+BPF_F_TABLE("array", u32, struct spec, table, TABLE_ROWS, 0);
+BPF_F_TABLE("array", u32, struct config, config, 1, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct block, blocks, CPUS * BLOCKS, BPF_F_MMAPABLE);
+BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
+BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
+BPF_RINGBUF_OUTPUT(bell, 1);
+BPF_PROG_ARRAY(steps, 4);
+
+static inline u64 load(u64 address)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static inline u32 load32(u64 address)
+{
+	u32 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static inline struct config *get_config(void)
+{
+	u32 zero = 0;
+
+	return config.lookup(&zero);
+}
+
+static inline struct call *get_call(void)
+{
+	u32 zero = 0;
+
+	return calls.lookup(&zero);
+}
+
+static inline struct control *get_control(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return control.lookup(&cpu);
+}
+
+static inline struct block *get_block(u64 serial)
+{
+	u32 index = bpf_get_smp_processor_id() * BLOCKS + serial % BLOCKS;
+
+	return blocks.lookup(&index);
+}
+
+/*
+ * How deep the root lies in the kernel's tree. User space cannot know in a cgroup namespace: it
+ * is found with the first task below the root.
+ */
+static inline bool find_level(struct root *root)
+{
+	for (u32 level = 0; level < MAX_LEVELS; level++) {
+		u64 id = bpf_get_current_ancestor_cgroup_id(level);
+
+		if (!id)
+			break;
+		if (id == root->cgroup) {
+			root->level = level;
+			return true;
+		}
+	}
+	return false;
+}
+
+static inline bool is_below(struct root *root)
+{
+	if (root->level == LEVEL_UNKNOWN)
+		return find_level(root);
+	return bpf_get_current_ancestor_cgroup_id(root->level) == root->cgroup;
+}
+
+/* The task's cgroup if that is, or lies below, a traced one; else 0. */
+static inline u64 traced_cgroup(struct config *cfg)
+{
+	for (u32 i = 0; i < MAX_ROOTS; i++) {
+		if (i >= cfg->roots)
+			break;
+		if (is_below(&cfg->root[i]))
+			return bpf_get_current_cgroup_id();
+	}
+	return 0;
+}
+
+static inline void lose(struct call *call, u32 cause)
+{
+	struct loss_key key = {.cgroup = call->cgroup, .cause = cause};
+	struct control *ctl = get_control();
+	u64 zero = 0, *count;
+
+	if (ctl)
+		ctl->lost[cause]++;
+	count = losses.lookup_or_try_init(&key, &zero);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+static inline void ring_bell(void)
+{
+	u32 word = 1;
+
+	bell.ringbuf_output(&word, sizeof(word), WAKE_NOW);
+}
+
+static inline bool has_room(struct block *block)
+{
+	return block->rows < ROWS && block->whos < WHOS && block->path_end < PATH_BYTES &&
+	       block->base_end < BASE_BYTES && block->real_end < REAL_BYTES &&
+	       block->exe_end < EXE_BYTES;
+}
+
+/* The block that takes the next row; NULL when the reader is a whole ring behind. */
+static inline struct block *writable_block(struct control *ctl)
+{
+	struct block *block = get_block(ctl->current);
+
+	if (!block || has_room(block))
+		return block;
+	if (ctl->current + 1 - ctl->released >= BLOCKS)
+		return NULL;
+	block = get_block(ctl->current + 1);
+	if (!block)
+		return NULL;
+	block->rows = 0;
+	block->whos = 0;
+	block->path_end = 0;
+	block->base_end = 0;
+	block->real_end = 0;
+	block->exe_end = 0;
+	block->serial = ctl->current + 1;
+	barrier();
+	ctl->current++;
+	ring_bell();
+	return block;
+}
+
+/* Index of the current task among the block's; adds it where it differs from the last one. */
+static inline u32 who_index(struct call *call, struct block *block)
+{
+	u64 ids = bpf_get_current_pid_tgid();
+	u32 uid = bpf_get_current_uid_gid();
+	u32 exec_id = load32(call->task + AT_task_struct__self_exec_id);
+	u64 last = (u64)block->whos - 1;
+	u64 comm[2] = {};
+	struct who *who;
+
+	bpf_get_current_comm(&comm, sizeof(comm));
+	if (last < WHOS) {
+		who = &block->task[last];
+		if (who->tid == (u32)ids && who->tgid == ids >> 32 && who->exec_id == exec_id &&
+		    who->uid == uid && who->cgroup == call->cgroup &&
+		    ((u64 *)who->comm)[0] == comm[0] && ((u64 *)who->comm)[1] == comm[1])
+			return last;
+	}
+	last++;
+	opaque(last);
+	if (last >= WHOS)
+		return 0;
+	who = &block->task[last];
+	who->tid = ids;
+	who->tgid = ids >> 32;
+	who->exec_id = exec_id;
+	who->uid = uid;
+	who->cgroup = call->cgroup;
+	who->ppid = load32(load(call->task + AT_task_struct__real_parent) + AT_task_struct__tgid);
+	((u64 *)who->comm)[0] = comm[0];
+	((u64 *)who->comm)[1] = comm[1];
+	who->exe_end = block->exe_end;
+	block->whos = last + 1;
+	call->todo |= WALK_EXE;
+	return last;
+}
+
+/* Copies the path into the block; returns its length, or -1 where it cannot be read whole. */
+static inline long read_path(struct call *call, struct block *block, u32 role)
+{
+	u64 address = call->path[role & 1];
+	u64 at = block->path_end;
+	long got;
+
+	opaque(at);
+	if (!address || at >= PATH_BYTES)
+		return -1;
+	if (call->kernel_path)
+		got = bpf_probe_read_kernel_str(block->area + at, PATH_READ, (void *)address);
+	else
+		got = bpf_probe_read_user_str(block->area + at, PATH_READ, (void *)address);
+	if (got <= 0 || got == PATH_READ)
+		return -1;
+	return got - 1;
+}
+
+static inline bool starts_at_directory(struct call *call, struct block *block, long length)
+{
+	u64 at = block->path_end;
+	bool absolute;
+
+	opaque(at);
+	if (length <= 0 || at >= PATH_BYTES)
+		return false;
+	absolute = block->area[at] == '/';
+	if (call->resolve & RESOLVE_IN_ROOT)
+		return true;
+	return !absolute && !(call->act & ACT_MOVES && call->ret == 0);
+}
+
+/* Begins the row for call->role. False: it was lost. */
+static inline bool row(struct call *call)
+{
+	struct control *ctl = get_control();
+	struct block *block;
+	u64 n;
+	u32 role = call->role & 1;
+	long length;
+
+	call->todo = 0;
+	call->mark = 0;
+	if (!ctl)
+		return false;
+	block = writable_block(ctl);
+	if (!block) {
+		lose(call, LOST_RING_FULL);
+		return false;
+	}
+	n = block->rows;
+	opaque(n);
+	if (n >= ROWS)
+		return false;
+	call->row = n;
+	block->ts[n] = call->ts;
+	block->flags[n] = call->flags;
+	block->kind[n] = call->kind | role << KIND_ROLE_SHIFT;
+	block->ret[n] = call->ret;
+	block->dirfd[n] = call->dirfd[role];
+	block->who[n] = who_index(call, block);
+	length = read_path(call, block, role);
+	if (length < 0)
+		call->mark |= MARK_UNREADABLE;
+	else
+		block->path_to[n] = block->path_end + length;
+	if (starts_at_directory(call, block, length))
+		call->todo |= WALK_BASE;
+	if (call->result_file && role == call->last_role)
+		call->todo |= WALK_REAL;
+	if (length < 0)
+		block->path_to[n] = block->path_end;
+	block->base_to[n] = block->base_end;
+	block->real_to[n] = block->real_end;
+	return true;
+}
+
+/* Makes the row visible to the reader. */
+static inline void publish(struct call *call)
+{
+	struct control *ctl = get_control();
+	struct block *block;
+	u64 n = call->row;
+
+	if (!ctl)
+		return;
+	block = get_block(ctl->current);
+	opaque(n);
+	if (!block || n >= ROWS)
+		return;
+	block->mark[n] = call->mark;
+	block->path_end = block->path_to[n];
+	block->base_end = block->base_to[n];
+	block->real_end = block->real_to[n];
+	ctl->rows++;
+	barrier();
+	block->rows = n + 1;
+	if (ctl->armed) {
+		ctl->armed = 0;
+		ring_bell();
+	}
+}
+
+static inline u64 file_of(u64 task, s32 fd)
+{
+	u64 fdt = load(load(task + AT_task_struct__files) + AT_files_struct__fdt);
+
+	if (fd < 0 || (u32)fd >= load32(fdt + AT_fdtable__max_fds))
+		return 0;
+	return load(load(fdt + AT_fdtable__fd) + (u64)fd * sizeof(u64));
+}
+
+static inline void start_at(struct call *call, u64 path)
+{
+	call->mount = load(path + AT_path__mnt);
+	call->dentry = load(path + AT_path__dentry);
+}
+
+static inline bool is_deleted(u64 dentry)
+{
+	return load(dentry + AT_dentry__d_parent) != dentry &&
+	       !load(dentry + AT_dentry__d_hash__pprev);
+}
+
+static inline void set_lane(struct call *call, u32 start, u32 end, u32 bytes)
+{
+	call->lane_from = start + end;
+	call->at = start + end;
+	call->limit = start + bytes + WALK_BYTES;
+}
+
+static inline bool prepare_exe(struct call *call, struct block *block)
+{
+	u64 file = load(load(call->task + AT_task_struct__mm) + AT_mm_struct__exe_file);
+
+	if (!file)
+		return false;
+	set_lane(call, EXE_START, block->exe_end, EXE_BYTES);
+	start_at(call, file + AT_file__f_path);
+	return true;
+}
+
+static inline bool prepare_base(struct call *call, struct block *block)
+{
+	s32 dirfd = call->dirfd[call->role & 1];
+	u64 file, path;
+
+	set_lane(call, BASE_START, block->base_end, BASE_BYTES);
+	if (dirfd == AT_FDCWD) {
+		path = load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd;
+	} else {
+		file = file_of(call->task, dirfd);
+		if (!file) {
+			call->mark |= MARK_BASE_UNRESOLVED;
+			return false;
+		}
+		path = file + AT_file__f_path;
+	}
+	start_at(call, path);
+	if (is_deleted(call->dentry))
+		call->mark |= MARK_BASE_DELETED;
+	return true;
+}
+
+/* First sight of a file in its container, in this segment? */
+static inline bool first_sight(struct call *call, struct config *cfg, u64 ino)
+{
+	struct sight sight = {};
+	u32 one = 1;
+
+	sight.cgroup = call->cgroup;
+	sight.dentry = call->dentry;
+	sight.parent = load(call->dentry + AT_dentry__d_parent);
+	sight.name_hash = load(call->dentry + AT_dentry__d_name__hash_len);
+	sight.ino = ino;
+	sight.epoch = cfg->epoch;
+	if (seen.lookup(&sight))
+		return false;
+	seen.update(&sight, &one);
+	return true;
+}
+
+static inline bool prepare_real(struct call *call, struct block *block)
+{
+	struct config *cfg = get_config();
+	u64 inode, at, ids[2], n = call->row;
+
+	set_lane(call, REAL_START, block->real_end, REAL_BYTES);
+	start_at(call, call->result_file + AT_file__f_path);
+	inode = load(call->result_file + AT_file__f_inode);
+	if (!inode || !cfg)
+		return false;
+	ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
+	ids[1] = load(inode + AT_inode__i_ino);
+	at = call->at;
+	opaque(at);
+	if (at > AREA_BYTES - NAME_BYTES)
+		return false;
+	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
+	call->lane_from = at + sizeof(ids);
+	call->at = at + sizeof(ids);
+	call->mark |= MARK_HAS_ID;
+	opaque(n);
+	if (n < ROWS)
+		block->real_to[n] = call->at - REAL_START;
+	if (!first_sight(call, cfg, ids[1]))
+		return false;
+	if (is_deleted(call->dentry))
+		call->mark |= MARK_REAL_DELETED;
+	return true;
+}
+
+/* Sets up the next walk that the row wants. False: there is none left. */
+static inline bool next_walk(struct call *call, struct block *block)
+{
+	u64 root;
+
+	if (call->todo & WALK_EXE && !prepare_exe(call, block))
+		call->todo &= ~WALK_EXE;
+	if (!(call->todo & WALK_EXE)) {
+		if (call->todo & WALK_BASE && !prepare_base(call, block))
+			call->todo &= ~WALK_BASE;
+		if (!(call->todo & WALK_BASE)) {
+			if (call->todo & WALK_REAL && !prepare_real(call, block))
+				call->todo &= ~WALK_REAL;
+		}
+	}
+	if (!call->todo)
+		return false;
+	root = load(call->task + AT_task_struct__fs) + AT_fs_struct__root;
+	call->root_mount = load(root + AT_path__mnt);
+	call->root_dentry = load(root + AT_path__dentry);
+	return true;
+}
+
+static inline void end_walk(struct call *call, struct block *block, bool complete)
+{
+	u32 to = complete ? call->at : call->lane_from;
+	u64 n = call->row, last = (u64)block->whos - 1;
+
+	opaque(n);
+	opaque(last);
+	if (n >= ROWS)
+		return;
+	if (call->todo & WALK_EXE) {
+		call->todo &= ~WALK_EXE;
+		block->exe_end = to - EXE_START;
+		if (last < WHOS)
+			block->task[last].exe_end = block->exe_end;
+	} else if (call->todo & WALK_BASE) {
+		call->todo &= ~WALK_BASE;
+		block->base_to[n] = to - BASE_START;
+		call->mark |= complete ? MARK_HAS_BASE : MARK_BASE_UNRESOLVED;
+	} else {
+		call->todo &= ~WALK_REAL;
+		block->real_to[n] = to - REAL_START;
+		call->mark |= complete ? MARK_HAS_REAL : MARK_REAL_UNRESOLVED;
+	}
+}
+
+#define WALK_ON 0
+#define WALK_WHOLE 1
+#define WALK_BROKEN 2
+
+/*
+ * One step towards the root: over a mount point, or past a name, which goes to the area behind
+ * the names below it: /etc/nginx becomes "nginx\0etc\0". A walk that ends at another root than
+ * the task's is broken: from inside the container there is no such path.
+ */
+static inline int step(struct call *call, struct block *block)
+{
+	u64 mount, parent;
+	u64 at = call->at;
+	long length;
+
+	if (call->dentry == call->root_dentry && call->mount == call->root_mount)
+		return WALK_WHOLE;
+	if (call->dentry == load(call->mount + AT_vfsmount__mnt_root)) {
+		mount = call->mount - AT_mount__mnt;
+		parent = load(mount + AT_mount__mnt_parent);
+		if (!parent || parent == mount)
+			return WALK_BROKEN;
+		call->dentry = load(mount + AT_mount__mnt_mountpoint);
+		call->mount = parent + AT_mount__mnt;
+		return WALK_ON;
+	}
+	parent = load(call->dentry + AT_dentry__d_parent);
+	if (!parent || parent == call->dentry)
+		return WALK_BROKEN;
+	opaque(at);
+	if (at > AREA_BYTES - NAME_BYTES || at >= call->limit)
+		return WALK_BROKEN;
+	length = bpf_probe_read_kernel_str(block->area + at, NAME_BYTES,
+					   (void *)load(call->dentry + AT_dentry__d_name__name));
+	if (length <= 0)
+		return WALK_BROKEN;
+	call->at = at + length;
+	call->dentry = parent;
+	return WALK_ON;
+}
+
+/* Goes on with what the row still needs: in another program where that takes a walk. */
+static inline void finish_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
+{
+	struct control *ctl = get_control();
+	struct block *block;
+
+	if (!ctl)
+		return;
+	block = get_block(ctl->current);
+	if (!block)
+		return;
+	if (call->todo && next_walk(call, block)) {
+		steps.call(ctx, STEP_WALK);
+		end_walk(call, block, false);
+	}
+	publish(call);
+	if (call->role < call->last_role) {
+		call->role++;
+		steps.call(ctx, STEP_ROW);
+		lose(call, LOST_TAIL_CALL);
+	}
+	call->busy = 0;
+}
+
+static inline void begin_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
+{
+	if (row(call)) {
+		finish_row(ctx, call);
+		return;
+	}
+	if (call->role < call->last_role) {
+		call->role++;
+		steps.call(ctx, STEP_ROW);
+		lose(call, LOST_TAIL_CALL);
+	}
+	call->busy = 0;
+}
+
+int next_row(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call *call = get_call();
+
+	if (call)
+		begin_row(ctx, call);
+	return 0;
+}
+
+int walk(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call *call = get_call();
+	struct control *ctl = get_control();
+	struct block *block;
+	int state = WALK_ON;
+
+	if (!call || !ctl)
+		return 0;
+	block = get_block(ctl->current);
+	if (!block)
+		return 0;
+	for (int i = 0; i < STEPS_PER_WALK; i++) {
+		state = step(call, block);
+		if (state != WALK_ON)
+			break;
+	}
+	if (state == WALK_ON)
+		steps.call(ctx, STEP_WALK);
+	end_walk(call, block, state == WALK_WHOLE);
+	finish_row(ctx, call);
+	return 0;
+}
+
+/* Takes the per-CPU call; NULL, and a loss, where an interrupted program holds it. */
+static inline struct call *begin_call(u64 cgroup)
+{
+	struct call *call = get_call();
+
+	if (!call)
+		return NULL;
+	if (call->busy) {
+		call->cgroup = cgroup;
+		lose(call, LOST_BUSY);
+		return NULL;
+	}
+	call->busy = 1;
+	call->ts = bpf_ktime_get_ns();
+	call->task = bpf_get_current_task();
+	call->cgroup = cgroup;
+	call->path[0] = 0;
+	call->path[1] = 0;
+	call->flags = 0;
+	call->resolve = 0;
+	call->kernel_path = 0;
+	call->role = 0;
+	call->last_role = 0;
+	call->result_file = 0;
+	return call;
+}
+
+static inline u64 argument(struct call *call, u8 number)
+{
+	u64 index = (u64)number - 1;
+
+	opaque(index);
+	return index < 6 ? call->args[index] : 0;
+}
+
+/* A 32-bit call, also one made by int 0x80 from 64-bit code, has its arguments elsewhere. */
+static inline bool is_compat(u64 task)
+{
+#ifdef AT_task_struct__thread_info__status
+	return load32(task + AT_task_struct__thread_info__status) & TS_COMPAT;
+#else
+	return false;
+#endif
+}
+
+static inline void read_compat_arguments(struct call *call, u64 regs)
+{
+#ifdef AT_COMPAT_ARG1
+	call->args[0] = load32(regs + AT_COMPAT_ARG1);
+	call->args[1] = load32(regs + AT_COMPAT_ARG2);
+	call->args[2] = load32(regs + AT_COMPAT_ARG3);
+	call->args[3] = load32(regs + AT_COMPAT_ARG4);
+	call->args[4] = load32(regs + AT_COMPAT_ARG5);
+	call->args[5] = load32(regs + AT_COMPAT_ARG6);
+#endif
+}
+
+static inline void read_arguments(struct call *call, u64 regs)
+{
+	bpf_probe_read_kernel(&call->args[0], 8, (void *)(regs + AT_ARG1));
+	bpf_probe_read_kernel(&call->args[1], 8, (void *)(regs + AT_ARG2));
+	bpf_probe_read_kernel(&call->args[2], 8, (void *)(regs + AT_ARG3));
+	bpf_probe_read_kernel(&call->args[3], 8, (void *)(regs + AT_ARG4));
+	bpf_probe_read_kernel(&call->args[4], 8, (void *)(regs + AT_ARG5));
+	bpf_probe_read_kernel(&call->args[5], 8, (void *)(regs + AT_ARG6));
+}
+
+/* openat2 has its flags in user memory: struct open_how { u64 flags, mode, resolve; }. */
+static inline void read_open_how(struct call *call)
+{
+	u64 how[3] = {};
+
+	if (bpf_probe_read_user(how, sizeof(how), (void *)call->flags)) {
+		call->flags = 0;
+		return;
+	}
+	call->flags = how[0];
+	call->resolve = how[2];
+}
+
+int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 regs = ctx->args[0], cgroup;
+	u32 nr = load32(regs + AT_NR);
+	struct config *cfg;
+	struct spec *spec;
+	struct call *call;
+	s64 ret = ctx->args[1];
+	bool compat;
+
+	if (nr >= COMPAT)
+		return 0;
+	spec = table.lookup(&nr);
+	if (!spec || !spec->wanted)
+		return 0;
+	compat = is_compat(bpf_get_current_task());
+	if (compat) {
+		nr += COMPAT;
+		spec = table.lookup(&nr);
+	}
+	if (!spec || !spec->path[0])
+		return 0;
+	cfg = get_config();
+	if (!cfg)
+		return 0;
+	if (!cfg->regs_at)
+		cfg->regs_at = regs - load(bpf_get_current_task() + AT_task_struct__stack);
+	cgroup = traced_cgroup(cfg);
+	if (!cgroup)
+		return 0;
+	if (spec->act & ACT_EXEC && ret == 0) /* on_exec has it */
+		return 0;
+	call = begin_call(cgroup);
+	if (!call)
+		return 0;
+	if (compat)
+		read_compat_arguments(call, regs);
+	else
+		read_arguments(call, regs);
+	call->kind = nr;
+	call->act = spec->act;
+	call->ret = ret;
+	call->path[0] = argument(call, spec->path[0]);
+	call->path[1] = argument(call, spec->path[1]);
+	call->dirfd[0] = spec->dirfd[0] ? (s32)argument(call, spec->dirfd[0]) : AT_FDCWD;
+	call->dirfd[1] = spec->dirfd[1] ? (s32)argument(call, spec->dirfd[1]) : AT_FDCWD;
+	call->flags = argument(call, spec->flags);
+	if (spec->path[1])
+		call->last_role = 1;
+	if (spec->act & ACT_OPEN_HOW)
+		read_open_how(call);
+	if (spec->act & ACT_OPENS && ret >= 0)
+		call->result_file = file_of(call->task, ret);
+	begin_row(ctx, call);
+	return 0;
+}
+
+/* The kernel hands execveat's path on as /dev/fd/N/path, or /dev/fd/N where that was empty. */
+static inline void take_apart_fd_path(struct call *call)
+{
+	char text[24] = {};
+	u32 fd = 0;
+	u64 at = FD_PATH_PREFIX;
+
+	bpf_probe_read_kernel_str(text, sizeof(text), (void *)call->path[0]);
+	for (; at < sizeof(text) - 1; at++) {
+		if (text[at] < '0' || text[at] > '9')
+			break;
+		fd = fd * 10 + (text[at] - '0');
+	}
+	if (at < sizeof(text) && text[at] == '/')
+		at++;
+	call->path[0] += at;
+	call->dirfd[0] = fd;
+}
+
+/* A successful exec: the memory that held its arguments is gone. */
+int on_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 bprm = ctx->args[2], cgroup, filename, interp, regs;
+	struct config *cfg = get_config();
+	struct call *call;
+
+	if (!cfg)
+		return 0;
+	cgroup = traced_cgroup(cfg);
+	if (!cgroup)
+		return 0;
+	call = begin_call(cgroup);
+	if (!call)
+		return 0;
+	regs = load(call->task + AT_task_struct__stack) + cfg->regs_at;
+	filename = load(bprm + AT_linux_binprm__filename);
+	interp = load(bprm + AT_linux_binprm__interp);
+	call->kernel_path = 1;
+	call->kind = (load32(regs + AT_NR) & KIND_INDEX) | KIND_EXEC;
+	call->act = ACT_EXEC;
+	call->ret = 0;
+	call->path[0] = filename;
+	call->dirfd[0] = AT_FDCWD;
+	if (filename == load(bprm + AT_linux_binprm__fdpath)) {
+		call->kind |= KIND_FD_PATH;
+		take_apart_fd_path(call);
+	}
+	call->dirfd[1] = AT_FDCWD;
+	if (interp != filename) {
+		call->path[1] = interp;
+		call->last_role = 1;
+	}
+	call->result_file = load(bprm + AT_linux_binprm__file);
+	begin_row(ctx, call);
+	return 0;
+}

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder: from a system call in the kernel to a segment on disk.
+
+An event's way, by module: ``program`` (with ``loader``, ``btf``, ``layout`` and ``syscalls``)
+puts bpf/snoop.c into the kernel; ``ring`` reads what it writes; ``events`` makes the columns of
+the capture format of it; ``storage`` writes them; ``recorder`` holds these together; ``run`` and
+``command`` record one command.
+"""

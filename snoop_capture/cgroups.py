@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cgroup v2 tree: where it is mounted, cgroups made and found. See cgroups(7)."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from snoop_capture.errors import CaptureError
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_OWN: Final = Path("/proc/self/cgroup")
+
+
+def mount_point() -> Path:
+    """Where cgroup v2 is mounted: ``/sys/fs/cgroup``, in hybrid set-ups ``…/unified``.
+
+    Raises:
+        CaptureError: it is not mounted.
+    """
+    for line in _MOUNTS.read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        if rest.startswith("cgroup2 "):
+            return Path(fields.split()[4].replace("\\040", " "))
+    raise CaptureError(
+        "cgroup v2 is not mounted: boot with systemd.unified_cgroup_hierarchy=1, or mount it with "
+        "mount -t cgroup2 none /sys/fs/cgroup/unified"
+    )
+
+
+def own() -> Path:
+    """The directory of the cgroup that this process is in."""
+    lines = _OWN.read_text().splitlines()
+    path = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    return mount_point() / path.lstrip("/")
+
+
+def cgroup_id(directory: Path) -> int:
+    """A cgroup's id: the inode number of its directory."""
+    return directory.stat().st_ino
+
+
+def path_of(directory: Path) -> str:
+    """A cgroup's path as /proc/PID/cgroup shows it, from the mount point."""
+    return "/" + str(directory.relative_to(mount_point())).removeprefix(".")
+
+
+class CommandCgroup:
+    """A fresh cgroup for one command, below the recorder's own.
+
+    Raises:
+        CaptureError: it cannot be made.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.directory = own() / name
+        try:
+            self.directory.mkdir()
+        except OSError as error:
+            raise CaptureError(
+                f"cannot make the cgroup {self.directory}: {error.strerror}; "
+                "snoop-capture run needs a writable cgroup v2 tree"
+            ) from error
+        self.id = cgroup_id(self.directory)
+
+    def add(self, pid: int) -> None:
+        """Move a process into the cgroup."""
+        (self.directory / "cgroup.procs").write_text(str(pid))
+
+    def descendants(self) -> Iterator[Path]:
+        """This cgroup and all below it."""
+        yield self.directory
+        for parent, names, _ in os.walk(self.directory):
+            yield from (Path(parent, name) for name in names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.directory.exists():
+            self.release()
+
+    def release(self) -> int:
+        """Move what still runs in it to the cgroup above, and remove it.
+
+        Returns:
+            how many processes were moved.
+        """
+        moved = 0
+        for directory in sorted(self.descendants(), reverse=True):
+            moved += self._evacuate(directory)
+            _remove(directory)
+        return moved
+
+    def _evacuate(self, directory: Path) -> int:
+        parent = self.directory.parent / "cgroup.procs"
+        pids = (directory / "cgroup.procs").read_text().split()
+        moved = 0
+        for pid in pids:
+            try:
+                parent.write_text(pid)
+                moved += 1
+            except ProcessLookupError:
+                continue  # it has ended meanwhile
+        return moved
+
+
+def _remove(directory: Path) -> None:
+    """rmdir a cgroup; a process that is just ending keeps it busy for a moment."""
+    for _ in range(100):
+        try:
+            directory.rmdir()
+            return
+        except OSError:
+            time.sleep(0.01)
+    directory.rmdir()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of the recorder."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from snoop_capture.errors import CaptureError
+
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_PROBLEM: Final = 1
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, with K, M or G for powers of 1024."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        text = value.strip().upper().removesuffix("IB").removesuffix("B")
+        number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
+        if not number.isdigit():
+            self.fail(f"{value!r} is not a size; give bytes, or for example 512K, 16M, 1G")
+        return int(number) * _UNITS[unit]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="snoop-toolkit", prog_name="snoop-capture")
+def cli() -> None:
+    """Record which files a program or a container uses.
+
+    \b
+    Example:
+      snoop-capture run -o capture -- python3 -c "import json"
+      snoop-analyze capture
+    """
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Capture directory.  [default: capture-DATE-TIME]",
+)
+@click.option("--force", is_flag=True, help="Replace the capture in the directory.")
+@click.option(
+    "--ring-buffer-size",
+    type=Size(),
+    default="16M",
+    show_default=True,
+    help="Memory between kernel and recorder, for all CPUs together.",
+)
+@click.option(
+    "--flush-interval",
+    type=click.FloatRange(0.01, 60),
+    default=1.0,
+    show_default=True,
+    help="Seconds after which events are on disk at the latest.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(
+    output: Path | None,
+    force: bool,
+    ring_buffer_size: int,
+    flush_interval: float,
+    command: tuple[str, ...],
+) -> None:
+    """Record COMMAND and everything it starts, from its first file to its last.
+
+    Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
+
+    \b
+    Example:
+      snoop-capture run -o capture -- tar -czf /tmp/etc.tar.gz /etc
+    """
+    from snoop_capture.run import run as record
+
+    capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))
+    outcome = record(
+        command, capture, force=force, ring_bytes=ring_buffer_size, flush=flush_interval
+    )
+    click.echo(f"snoop-capture: {outcome}", err=True)
+    sys.exit(outcome.code)
+
+
+def main() -> None:
+    """Entry point; prints what stops a recording as one sentence."""
+    try:
+        cli()
+    except CaptureError as error:
+        click.echo(f"snoop-capture: {error}", err=True)
+        sys.exit(getattr(error, "code", _PROBLEM))

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the ring's rows to the columns of the capture format.
+
+Everything works on whole columns. Text is looked at once per distinct value: the dictionary of a
+column is decoded, its rows are not.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from snoop_capture import layout
+from snoop_capture.ring import Rows
+from snoop_capture.syscalls import Syscall
+from snoop_format import schema
+
+Array = NDArray[Any]
+
+EXEC_INTERPRETER: Final = "exec_interpreter"
+
+# A call interrupted by a signal returns one of these inside the kernel (include/linux/errno.h);
+# user space never sees them: the call starts again or ends with EINTR.
+_RESTART_FIRST: Final = -516
+_RESTART_LAST: Final = -512
+
+_NOTES: Final = (schema.RESTARTED, schema.UNREADABLE, schema.UNRESOLVED_BASE, schema.DELETED)
+_ROLES: Final = (schema.OLD, schema.NEW)
+_KINDS: Final = layout.KIND_ROLE * 2
+_REAL_HEAD: Final = 16  # device and inode, before the names
+_TYPES: Final = {field.name: field.type for field in schema.OPEN_EVENTS}
+
+
+class EventBuilder:
+    """Makes record batches of schema ``OPEN_EVENTS`` from rows, and counts their defects.
+
+    Args:
+        table: the syscalls by their place in the BPF table.
+        clock_offset: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME.
+    """
+
+    def __init__(self, table: dict[int, Syscall], clock_offset: int) -> None:
+        self.clock_offset = clock_offset
+        self.events = 0
+        self.defects = {schema.UNREADABLE: 0, schema.UNRESOLVED_BASE: 0}
+        self._names = [*sorted({call.name for call in table.values()}), EXEC_INTERPRETER]
+        self._name = np.zeros(_KINDS, np.int32)
+        self._has_flags = np.zeros(_KINDS, bool)
+        self._has_dirfd = np.zeros(_KINDS, bool)
+        self._role = np.full(_KINDS, -1, np.int32)
+        for index, call in table.items():
+            for number, role in enumerate(call.roles):
+                kind = index | number << layout.KIND_ROLE_SHIFT
+                self._name[kind] = self._names.index(call.name)
+                self._has_flags[kind] = call.flags > 0
+                self._has_dirfd[kind] = call.dirfds[number] > 0
+                self._role[kind] = _ROLES.index(role) if role in _ROLES else -1
+
+    def batch(self, rows: Rows) -> pa.RecordBatch:
+        """The events of ``rows``, numbered on from those before."""
+        in_order = _orderer(rows.order)
+        mark = in_order(rows.mark)
+        columns = self._call_columns(rows, in_order)
+        columns |= _task_columns(rows, in_order)
+        columns |= _path_columns(rows, in_order)
+        columns |= _real_columns(rows, in_order)
+        columns["seq"] = pa.array(np.arange(self.events, self.events + len(rows), dtype=np.uint64))
+        self.events += len(rows)
+        self.defects[schema.UNREADABLE] += _count(mark, layout.MARK_UNREADABLE)
+        self.defects[schema.UNRESOLVED_BASE] += _count(mark, layout.MARK_BASE_UNRESOLVED)
+        return pa.record_batch(
+            [columns[field.name].cast(field.type) for field in schema.OPEN_EVENTS],
+            schema=schema.OPEN_EVENTS,
+        )
+
+    def _call_columns(self, rows: Rows, in_order: "_Orderer") -> dict[str, pa.Array]:
+        kind = in_order(rows.kind)
+        mark = in_order(rows.mark)
+        ret = in_order(rows.ret)
+        call = kind & np.uint32(_KINDS - 1)
+        is_exec = _is_set(kind, layout.KIND_EXEC)
+        has_dirfd = np.where(is_exec, _is_set(kind, layout.KIND_FD_PATH), self._has_dirfd[call])
+        interpreter = is_exec & _is_set(kind, layout.KIND_ROLE)
+        name = np.where(interpreter, len(self._names) - 1, self._name[call])
+        role = np.where(is_exec, -1, self._role[call])
+        restarted = (ret >= _RESTART_FIRST) & (ret <= _RESTART_LAST)
+        ts = (in_order(rows.ts).astype(np.int64) + self.clock_offset) // 1000
+        return {
+            "ts": pa.array(ts).cast(pa.timestamp("us")).cast(_TYPES["ts"]),
+            "syscall": _words(name, self._names),
+            "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(has_dirfd)),
+            "flags": pa.array(
+                in_order(rows.flags), mask=_mask(self._has_flags[call] & ~is_exec)
+            ),
+            "ret": pa.array(ret, mask=restarted if restarted.any() else None),
+            "note": _words(_note(mark, restarted), _NOTES),
+            "path_role": _words(role, _ROLES),
+        }
+
+
+_Orderer = Callable[[Array], Array]
+
+
+def _orderer(order: Array | None) -> _Orderer:
+    """A function that brings a column into the order of time."""
+    if order is None:
+        return lambda column: column
+    return lambda column: column.take(order)
+
+
+def _is_set(bits: Array, bit: int) -> Array:
+    return (bits & np.uint32(bit)) != 0
+
+
+def _count(bits: Array, bit: int) -> int:
+    return int(np.count_nonzero(_is_set(bits, bit)))
+
+
+def _mask(valid: Array) -> Array | None:
+    """What Arrow calls a mask: true where the value is null; None where none is."""
+    return None if valid.all() else ~valid
+
+
+def _words(indices: Array, words: Sequence[str | None]) -> pa.Array:
+    """A dictionary column; an index of -1 stands for null."""
+    mask = _mask(indices >= 0)
+    if mask is not None and mask.all():
+        return pa.nulls(len(indices), _TYPES["note"])
+    values = pa.array(indices.astype(np.int32, copy=False), mask=mask)
+    return pa.DictionaryArray.from_arrays(values, pa.array(words, pa.string()))
+
+
+def _note(mark: Array, restarted: Array) -> Array:
+    """Index into ``_NOTES`` or -1; where several hold, the first of them."""
+    if not restarted.any() and not (mark & np.uint32(~layout.MARK_HAS & 0xFF)).any():
+        return np.full(len(mark), -1, np.int32)
+    return np.select(
+        [
+            restarted,
+            _is_set(mark, layout.MARK_UNREADABLE),
+            _is_set(mark, layout.MARK_BASE_UNRESOLVED),
+            _is_set(mark, layout.MARK_BASE_DELETED | layout.MARK_REAL_DELETED),
+        ],
+        [0, 1, 2, 3],
+        default=-1,
+    )
+
+
+def _task_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
+    task = in_order(rows.task)
+    tasks = rows.tasks
+    comms = [escaped(comm) for comm in tasks["comm"].tolist()]
+    exes = [escaped(walked(exe)) if exe else None for exe in rows.exes]
+    return {
+        "cgroup_id": pa.array(tasks["cgroup"][task]),
+        "pid": pa.array(tasks["tgid"][task]),
+        "tid": pa.array(tasks["tid"][task]),
+        "ppid": pa.array(tasks["ppid"][task]),
+        "uid": pa.array(tasks["uid"][task]),
+        "comm": _distinct_words(comms, task),
+        "exe": _distinct_words(exes, task),
+    }
+
+
+def _distinct_words(words: list[str | None], indices: Array) -> pa.Array:
+    """``words[i]`` for each index, as a dictionary column without repeats."""
+    distinct = list(dict.fromkeys(word for word in words if word is not None))
+    place = {word: number for number, word in enumerate(distinct)}
+    number = np.array([place[word] if word is not None else -1 for word in words], np.int32)
+    return _words(number[indices], distinct)
+
+
+def _path_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
+    mark = in_order(rows.mark)
+    path, path_bytes = _text(
+        _lane(rows, "path"), in_order, _is_set(mark, layout.MARK_UNREADABLE), _as_is
+    )
+    base, base_bytes = _text(
+        _lane(rows, "base"), in_order, ~_is_set(mark, layout.MARK_HAS_BASE), walked
+    )
+    return {"path": path, "path_bytes": path_bytes, "base": base, "base_bytes": base_bytes}
+
+
+def _lane(rows: Rows, lane: str) -> pa.Array:
+    """A lane as an Arrow binary array, without a copy: its ends are Arrow's offsets."""
+    ends = rows.ends[lane]
+    offsets = np.empty(len(ends) + 1, np.int32)
+    offsets[0] = 0
+    offsets[1:] = ends
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(rows.data[lane])]
+    return pa.Array.from_buffers(pa.binary(), len(ends), buffers)
+
+
+def _text(
+    lane: pa.Array, in_order: _Orderer, is_null: Array, decode: Callable[[bytes], bytes]
+) -> tuple[pa.Array, pa.Array]:
+    """A lane as text, and as bytes where these are not UTF-8; both with nulls."""
+    rows = len(lane)
+    if is_null.all():
+        return pa.nulls(rows, _TYPES["path"]), pa.nulls(rows, pa.binary())
+    encoded = lane.dictionary_encode()
+    indices = pa.array(in_order(encoded.indices.to_numpy()), mask=_mask(~is_null))
+    values = encoded.dictionary
+    if decode is not _as_is:
+        values = pa.array([decode(value) for value in values.to_pylist()], pa.binary())
+    try:
+        return (
+            pa.DictionaryArray.from_arrays(indices, values.cast(pa.string())),
+            pa.nulls(rows, pa.binary()),
+        )
+    except pa.ArrowInvalid:  # some are not UTF-8
+        raw = values.to_pylist()
+    text = [escaped(value) for value in raw]
+    odd = [value if value.decode(errors="ignore").encode() != value else None for value in raw]
+    return (
+        pa.DictionaryArray.from_arrays(indices, pa.array(text, pa.string())),
+        pa.array(odd, pa.binary()).take(indices),
+    )
+
+
+def _real_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
+    """What successful opens and execs led to. Few rows have it: only these are looked at."""
+    count = len(rows)
+    known = np.flatnonzero(_is_set(rows.mark, layout.MARK_HAS_ID | layout.MARK_HAS_REAL))
+    if not len(known):
+        return {
+            "real_path": pa.nulls(count, _TYPES["real_path"]),
+            "dev": pa.nulls(count, pa.uint64()),
+            "ino": pa.nulls(count, pa.uint64()),
+        }
+    ends = rows.ends["real"].astype(np.int64)
+    starts = np.concatenate(([0], ends[:-1]))[known]
+    heads = rows.data["real"][starts[:, None] + np.arange(_REAL_HEAD)].view(np.uint64)
+    dev, ino, name = np.zeros(count, np.uint64), np.zeros(count, np.uint64), np.full(count, -1)
+    dev[known], ino[known] = user_dev(heads[:, 0]), heads[:, 1]
+    named = known[_is_set(rows.mark[known], layout.MARK_HAS_REAL)]
+    data = rows.data["real"].tobytes()
+    before = np.concatenate(([0], ends[:-1]))
+    names = [
+        escaped(walked(data[first + _REAL_HEAD : last]))
+        for first, last in zip(before[named].tolist(), ends[named].tolist(), strict=True)
+    ]
+    name[named] = np.arange(len(named))
+    mask = _mask(in_order(_is_set(rows.mark, layout.MARK_HAS_ID)))
+    return {
+        "real_path": _distinct_words([*names, None], in_order(name)),
+        "dev": pa.array(in_order(dev), mask=mask),
+        "ino": pa.array(in_order(ino), mask=mask),
+    }
+
+
+def user_dev(dev: Array) -> Array:
+    """The kernel's device numbers (12 bits major, 20 minor) as stat(2) shows them.
+
+    The encoding is new_encode_dev() of include/linux/kdev_t.h.
+    """
+    major, minor = dev >> np.uint64(20), dev & np.uint64(0xFFFFF)
+    low, high = minor & np.uint64(0xFF), minor & np.uint64(0xFFF00)
+    return low | (major << np.uint64(8)) | (high << np.uint64(12))
+
+
+def _as_is(value: bytes) -> bytes:
+    return value
+
+
+@functools.lru_cache(maxsize=65536)
+def walked(names: bytes) -> bytes:
+    """The absolute path of a walk: names from the leaf to the root, each ended by a NUL."""
+    return b"/" + b"/".join(reversed(names.split(b"\0")[:-1]))
+
+
+@functools.lru_cache(maxsize=65536)
+def escaped(value: bytes) -> str:
+    """Bytes as text: bytes that are not UTF-8 as ``\\\\xff``; the exact bytes stand elsewhere."""
+    return value.decode(errors="backslashreplace")

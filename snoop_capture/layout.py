@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory that bpf/snoop.c writes and ring.py reads, and the numbers both must agree on.
+
+The ring is cut into blocks, some for each CPU. A block holds rows column by column (so that
+reading it is slicing it), a table of the tasks that made them, and an area with four lanes of
+bytes: paths, bases (names of a walk, child first), real paths (device, inode, names) and the
+names of executables. A lane may be overrun by one entry, for which it has a margin.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from snoop_capture.errors import CaptureError
+
+WALK_BYTES: Final = 4096
+NAME_BYTES: Final = 256
+_PATH_MARGIN: Final = 4097 + 7
+_WALK_MARGIN: Final = WALK_BYTES + NAME_BYTES + 16
+
+MIN_RING: Final = 4096
+MAX_RING: Final = 1 << 30
+_BLOCKS: Final = 16
+WALK_EXE: Final = 1
+WALK_BASE: Final = 2
+WALK_REAL: Final = 4
+
+_MIN_BLOCK: Final = 2048
+_MAX_BLOCK: Final = 2 << 20  # an array element may have 4 MiB on older kernels
+
+# Bytes of a row in a block: its columns, and its mean share of the lanes and of the task table.
+_COLUMN_BYTES: Final = 48
+_PATH_SHARE: Final = 48
+_BASE_SHARE: Final = 24
+_REAL_SHARE: Final = 16
+_TASK_BYTES: Final = 56
+_EXE_SHARE: Final = 32
+_ROWS_PER_TASK: Final = 4
+
+# Why an event was lost, in the order of the counters.
+LOSS_CAUSES: Final = ("ring_full", "busy", "tail_call")
+
+# Bits of the column `mark`.
+MARK_UNREADABLE: Final = 1
+MARK_HAS_BASE: Final = 2
+MARK_BASE_UNRESOLVED: Final = 4
+MARK_BASE_DELETED: Final = 8
+MARK_HAS_ID: Final = 16
+MARK_HAS_REAL: Final = 32
+MARK_REAL_DELETED: Final = 64
+MARK_REAL_UNRESOLVED: Final = 128
+# Set on ordinary rows; the other bits are not.
+MARK_HAS: Final = MARK_HAS_BASE | MARK_HAS_ID | MARK_HAS_REAL
+
+# Bits of the column `kind`: the place in the syscall table, then what kind of row it is.
+KIND_INDEX: Final = 0x3FF
+KIND_ROLE_SHIFT: Final = 10
+KIND_ROLE: Final = 1 << KIND_ROLE_SHIFT
+KIND_EXEC: Final = 1 << 11
+KIND_FD_PATH: Final = 1 << 12
+
+TASK: Final = np.dtype(
+    [
+        ("cgroup", "u8"),
+        ("tgid", "u4"),
+        ("tid", "u4"),
+        ("ppid", "u4"),
+        ("uid", "u4"),
+        ("comm", "S16"),
+        ("exec_id", "u4"),
+        ("exe_end", "u4"),
+    ]
+)
+
+CONTROL: Final = np.dtype(
+    [
+        ("current", "u8"),
+        ("released", "u8"),
+        ("armed", "u8"),
+        ("rows", "u8"),
+        ("lost", "u8", (len(LOSS_CAUSES),)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes of the ring for ``cpus`` CPUs; bytes unless said otherwise."""
+
+    cpus: int
+    blocks: int
+    rows: int
+    tasks: int
+    path_bytes: int
+    base_bytes: int
+    real_bytes: int
+    exe_bytes: int
+
+    @property
+    def base_start(self) -> int:
+        return self.path_bytes + _PATH_MARGIN
+
+    @property
+    def real_start(self) -> int:
+        return self.base_start + self.base_bytes + _WALK_MARGIN
+
+    @property
+    def exe_start(self) -> int:
+        return self.real_start + self.real_bytes + _WALK_MARGIN
+
+    @property
+    def area_bytes(self) -> int:
+        return -(-(self.exe_start + self.exe_bytes + _WALK_MARGIN) // 8) * 8
+
+    @property
+    def block(self) -> np.dtype[np.void]:
+        """``struct block`` of bpf/snoop.c."""
+        rows = (self.rows,)
+        return np.dtype(
+            [
+                ("rows", "u4"),
+                ("tasks", "u4"),
+                ("path_end", "u4"),
+                ("base_end", "u4"),
+                ("real_end", "u4"),
+                ("exe_end", "u4"),
+                ("serial", "u8"),
+                ("ts", "u8", rows),
+                ("flags", "u8", rows),
+                ("kind", "u4", rows),
+                ("mark", "u4", rows),
+                ("ret", "i4", rows),
+                ("dirfd", "i4", rows),
+                ("task", "u4", rows),
+                ("path_to", "u4", rows),
+                ("base_to", "u4", rows),
+                ("real_to", "u4", rows),
+                ("tasks_seen", TASK, (self.tasks,)),
+                ("area", "u1", (self.area_bytes,)),
+            ],
+        )
+
+    def macros(self) -> dict[str, int]:
+        """The ``-D`` macros with which bpf/snoop.c gets the same sizes and numbers."""
+        return {
+            "CPUS": self.cpus,
+            "BLOCKS": self.blocks,
+            "ROWS": self.rows,
+            "WHOS": self.tasks,
+            "PATH_BYTES": self.path_bytes,
+            "BASE_BYTES": self.base_bytes,
+            "REAL_BYTES": self.real_bytes,
+            "EXE_BYTES": self.exe_bytes,
+            "BASE_START": self.base_start,
+            "REAL_START": self.real_start,
+            "EXE_START": self.exe_start,
+            "AREA_BYTES": self.area_bytes,
+            "LOSS_CAUSES": len(LOSS_CAUSES),
+            **{f"LOST_{cause.upper()}": number for number, cause in enumerate(LOSS_CAUSES)},
+            **{name: value for name, value in globals().items() if name.startswith(("MARK_", "KIND_", "WALK_"))},
+        }
+
+
+def layout_for(ring_bytes: int, cpus: int) -> Layout:
+    """Cut a ring of ``ring_bytes`` in all into blocks for ``cpus`` CPUs.
+
+    Raises:
+        CaptureError: the size is outside of ``MIN_RING`` … ``MAX_RING``.
+    """
+    if not MIN_RING <= ring_bytes <= MAX_RING:
+        raise CaptureError(
+            f"a ring buffer of {ring_bytes} bytes is not possible: "
+            f"give {MIN_RING} to {MAX_RING} (for example 16M)"
+        )
+    per_cpu = ring_bytes // cpus
+    blocks = max(2, min(_BLOCKS, per_cpu // _MIN_BLOCK), -(-per_cpu // _MAX_BLOCK))
+    row = (
+        _COLUMN_BYTES + _PATH_SHARE + _BASE_SHARE + _REAL_SHARE
+        + (_TASK_BYTES + _EXE_SHARE) // _ROWS_PER_TASK
+    )  # fmt: skip
+    rows = max(2, per_cpu // blocks // row // 2 * 2)
+    tasks = max(1, rows // _ROWS_PER_TASK)
+    return Layout(
+        cpus=cpus,
+        blocks=blocks,
+        rows=rows,
+        tasks=tasks,
+        path_bytes=rows * _PATH_SHARE,
+        base_bytes=rows * _BASE_SHARE,
+        real_bytes=rows * _REAL_SHARE,
+        exe_bytes=tasks * _EXE_SHARE,
+    )

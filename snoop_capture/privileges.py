@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the recorder may do, and whose the capture is."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from snoop_capture.errors import CaptureError
+
+# Bits of CapEff in /proc/PID/status, include/uapi/linux/capability.h.
+_CAP_SYS_ADMIN: Final = 21
+_NEEDED: Final = {"CAP_PERFMON": 38, "CAP_BPF": 39}
+
+
+def require() -> None:
+    """Make sure that BPF tracing programs can be loaded, capabilities(7).
+
+    Raises:
+        CaptureError: a capability is missing; the message says which.
+    """
+    held = _effective()
+    missing = [name for name, bit in _NEEDED.items() if not held >> bit & 1]
+    if missing and not held >> _CAP_SYS_ADMIN & 1:
+        raise CaptureError(
+            f"recording needs {' and '.join(missing)}, which this process does not have: "
+            "run it as root (sudo snoop-capture …)"
+        )
+
+
+def _effective() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def give_to_invoking_user(capture: Path, session: Path) -> None:
+    """Under sudo, make the capture the property of the user who called that."""
+    uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if os.geteuid() != 0 or uid is None or gid is None:
+        return
+    for path in (capture, session, *session.iterdir()):
+        os.chown(path, int(uid), int(gid), follow_symlinks=False)

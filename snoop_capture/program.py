@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attached BPF program as the recorder holds it: file descriptors and shared memory."""
+
+import ctypes
+import json
+import mmap
+import os
+import platform
+import socket
+import struct
+import subprocess
+import sys
+from types import TracebackType
+from typing import Final, Self
+
+from snoop_capture import syscalls
+from snoop_capture.errors import CaptureError
+from snoop_capture.layout import LOSS_CAUSES, Layout
+
+_CONFIG: Final = struct.Struct("=IIq")
+_ROOT: Final = struct.Struct("=QII")
+_LEVEL_UNKNOWN: Final = 0xFFFFFFFF
+_MAX_DESCRIPTORS: Final = 64
+
+
+class Program:
+    """The BPF program, attached; it runs until ``close``.
+
+    Raises:
+        CaptureError: it cannot be compiled, loaded or attached here.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.descriptors = _load(layout)
+        self._config = self.map_memory("config", mmap.PAGESIZE)
+        self._roots: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def map_memory(self, name: str, size: int) -> mmap.mmap:
+        """The memory of an mmapable map, shared with the BPF program; ``size`` in bytes."""
+        pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        return mmap.mmap(self.descriptors[name], pages)
+
+    def trace(self, cgroup_id: int) -> None:
+        """Record everything in a cgroup and below it from now on."""
+        at = _CONFIG.size + _ROOT.size * len(self._roots)
+        self._config[at : at + _ROOT.size] = _ROOT.pack(cgroup_id, _LEVEL_UNKNOWN, 0)
+        self._roots.append(cgroup_id)
+        self._config[0:4] = struct.pack("=I", len(self._roots))
+
+    def begin_segment(self, number: int) -> None:
+        """Have every file named anew (``real_path``), so that each segment stands alone."""
+        self._config[4:8] = struct.pack("=I", number)
+
+    def detach(self) -> None:
+        """Take the program off its hooks; what is in the ring stays readable."""
+        for name in [n for n in self.descriptors if n.startswith("link:")]:
+            os.close(self.descriptors.pop(name))
+
+    def losses(self) -> dict[int, dict[str, int]]:
+        """Lost events by cgroup id and cause."""
+        found: dict[int, dict[str, int]] = {}
+        for key, value in _entries(self.descriptors["losses"], 16, 8):
+            cgroup, cause, _ = struct.unpack("=QII", key)
+            found.setdefault(cgroup, {})[LOSS_CAUSES[cause]] = int.from_bytes(value, sys.byteorder)
+        return found
+
+    def close(self) -> None:
+        """Detach, and give the kernel's memory back."""
+        self.detach()
+        self._config.close()
+        while self.descriptors:
+            os.close(self.descriptors.popitem()[1])
+
+
+def _load(layout: Layout) -> dict[str, int]:
+    try:
+        table = syscalls.syscall_table(platform.machine())
+    except KeyError:
+        raise CaptureError(
+            f"snoop has no table of system calls for {platform.machine()}: x86_64 and aarch64 only"
+        ) from None
+    macros = layout.macros() | syscalls.macros()
+    request = {"macros": macros, "table": [spec.hex() for spec in syscalls.bpf_table(table)]}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "snoop_capture.loader", str(theirs.fileno())],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        _, complaint = child.communicate(json.dumps(request).encode())
+        message, descriptors, _, _ = socket.recv_fds(ours, 65536, _MAX_DESCRIPTORS)
+    if not message:
+        last = complaint.decode(errors="replace").strip().splitlines()[-1:]
+        raise CaptureError(f"the BPF loader ended without an answer: {' '.join(last)}")
+    reply = json.loads(message)
+    if "error" in reply:
+        raise CaptureError(_with_cause(reply["error"], complaint))
+    return dict(zip(reply["names"], descriptors, strict=True))
+
+
+def _with_cause(error: str, complaint: bytes) -> str:
+    """The loader's sentence, with the first error line of the compiler or verifier if any."""
+    lines = complaint.decode(errors="replace").splitlines()
+    causes = [line for line in lines if "error:" in line]
+    return f"{error} ({causes[0].strip()})" if causes else error
+
+
+def _entries(descriptor: int, key_size: int, value_size: int) -> list[tuple[bytes, bytes]]:
+    """All entries of a hash map, bpf(2) BPF_MAP_GET_NEXT_KEY and BPF_MAP_LOOKUP_ELEM."""
+    libbpf = ctypes.CDLL("libbpf.so.1")
+    key = ctypes.create_string_buffer(key_size)
+    value = ctypes.create_string_buffer(value_size)
+    entries = []
+    more = libbpf.bpf_map_get_next_key(descriptor, None, key)
+    while more == 0:
+        if libbpf.bpf_map_lookup_elem(descriptor, key, value) == 0:
+            entries.append((key.raw, value.raw))
+        more = libbpf.bpf_map_get_next_key(descriptor, key, key)
+    return entries

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``session.json`` and the names of the files of a session directory."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from snoop_format.errors import FormatError
+from snoop_format.schema import FORMAT
+
+SESSION_FILE: Final = "session.json"
+_SEGMENT: Final = re.compile(r"events-(\d{8,})\.(parquet|arrows)")
+
+
+def sealed_name(number: int) -> str:
+    """Name of sealed segment ``number`` (counted from 1 within a session)."""
+    return f"events-{number:08d}.parquet"
+
+
+def open_name(number: int) -> str:
+    """Name of segment ``number`` while it is being written."""
+    return f"events-{number:08d}.arrows"
+
+
+def segments(directory: Path) -> Iterator[tuple[int, Path]]:
+    """The segments of a session as ``(number, path)`` in order, each once.
+
+    Where a segment exists both sealed and open, the recorder was stopped between the two steps
+    of sealing: the sealed one counts.
+    """
+    found: dict[int, Path] = {}
+    for entry in directory.iterdir():
+        match = _SEGMENT.fullmatch(entry.name)
+        if match is None:
+            continue
+        number = int(match[1])
+        if match[2] == "parquet" or number not in found:
+            found[number] = entry
+    yield from sorted(found.items())
+
+
+def read_session(directory: Path) -> dict[str, Any]:
+    """The content of ``session.json``.
+
+    Raises:
+        FormatError: it is missing, unreadable, not JSON, or of another format version.
+    """
+    path = directory / SESSION_FILE
+    try:
+        session = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise FormatError(f"{directory} is not a capture session: it has no {SESSION_FILE}") from None
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged: {error}") from error
+    if not isinstance(session, dict) or not isinstance(session.get("format"), int):
+        raise FormatError(f"{path} does not say which capture format it has")
+    if session["format"] != FORMAT:
+        raise FormatError(
+            f"{path} has capture format {session['format']}; this version of snoop reads "
+            f"format {FORMAT}: use a newer snoop"
+        )
+    return session
+
+
+def write_session(directory: Path, session: Mapping[str, Any]) -> None:
+    """Replace ``session.json`` atomically: a reader sees the old one or the new one, whole."""
+    text = json.dumps(session, indent=1, ensure_ascii=True) + "\n"
+    temporary = directory / (SESSION_FILE + ".tmp")
+    with temporary.open("w", encoding="ascii") as file:
+        os.fchmod(file.fileno(), 0o640)
+        file.write(text)
+    put_in_place(temporary, directory / SESSION_FILE)
+
+
+def put_in_place(temporary: Path, final: Path) -> None:
+    """Give a finished file its final name so that power loss leaves all of it or nothing.
+
+    fsync the file, rename it, fsync the directory: see rename(2) and fsync(2).
+    """
+    _fsync(temporary)
+    temporary.rename(final)
+    _fsync(final.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
