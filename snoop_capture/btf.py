@@ -20,11 +20,11 @@ class _Type(ctypes.Structure):
 
     @property
     def kind(self) -> int:
-        return (self.info >> 24) & 0x1F
+        return int(self.info >> 24) & 0x1F
 
     @property
     def members(self) -> int:
-        return self.info & 0xFFFF
+        return int(self.info) & 0xFFFF
 
 
 class _Member(ctypes.Structure):

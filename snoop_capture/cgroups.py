@@ -113,7 +113,7 @@ class CommandCgroup:
 
 
 def _remove(directory: Path) -> None:
-    """rmdir a cgroup; a process that is just ending keeps it busy for a moment."""
+    """Rmdir a cgroup; a process that is just ending keeps it busy for a moment."""
     for _ in range(100):
         try:
             directory.rmdir()

@@ -22,19 +22,22 @@ class Size(click.ParamType[int]):
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
+        """``"16M"`` → 16777216."""
         if isinstance(value, int):
             return value
         text = value.strip().upper().removesuffix("IB").removesuffix("B")
         number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
         if not number.isdigit():
-            self.fail(f"{value!r} is not a size; give bytes, or for example 512K, 16M, 1G")
+            self.fail(
+                f"{value!r} is not a size; give bytes, or for example 512K, 16M, 1G", param, ctx
+            )
         return int(number) * _UNITS[unit]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="snoop-toolkit", prog_name="snoop-capture")
 def cli() -> None:
-    """Record which files a program or a container uses.
+    r"""Record which files a program or a container uses.
 
     \b
     Example:
@@ -73,7 +76,7 @@ def run(
     flush_interval: float,
     command: tuple[str, ...],
 ) -> None:
-    """Record COMMAND and everything it starts, from its first file to its last.
+    r"""Record COMMAND and everything it starts, from its first file to its last.
 
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
 

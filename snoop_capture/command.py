@@ -8,6 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
@@ -123,9 +124,9 @@ def _find(name: str) -> str:
     found = shutil.which(name)
     if found is not None:
         return found
-    if os.path.isdir(name):
+    if Path(name).is_dir():
         raise CommandError(f"cannot execute {name}: it is a directory", NOT_EXECUTABLE)
-    if "/" in name and os.path.exists(name):
+    if "/" in name and Path(name).exists():
         raise CommandError(
             f"cannot execute {name}: it is not executable (chmod +x?)", NOT_EXECUTABLE
         )

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from snoop_capture import layout
@@ -93,9 +92,7 @@ class EventBuilder:
             "ts": pa.array(ts).cast(pa.timestamp("us")).cast(_TYPES["ts"]),
             "syscall": _words(name, self._names),
             "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(has_dirfd)),
-            "flags": pa.array(
-                in_order(rows.flags), mask=_mask(self._has_flags[call] & ~is_exec)
-            ),
+            "flags": pa.array(in_order(rows.flags), mask=_mask(self._has_flags[call] & ~is_exec)),
             "ret": pa.array(ret, mask=restarted if restarted.any() else None),
             "note": _words(_note(mark, restarted), _NOTES),
             "path_role": _words(role, _ROLES),
@@ -109,11 +106,12 @@ def _orderer(order: Array | None) -> _Orderer:
     """A function that brings a column into the order of time."""
     if order is None:
         return lambda column: column
-    return lambda column: column.take(order)
+    return functools.partial(np.take, indices=order)
 
 
 def _is_set(bits: Array, bit: int) -> Array:
-    return (bits & np.uint32(bit)) != 0
+    found: Array = np.not_equal(bits & np.uint32(bit), 0)
+    return found
 
 
 def _count(bits: Array, bit: int) -> int:
@@ -166,7 +164,7 @@ def _task_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
     }
 
 
-def _distinct_words(words: list[str | None], indices: Array) -> pa.Array:
+def _distinct_words(words: Sequence[str | None], indices: Array) -> pa.Array:
     """``words[i]`` for each index, as a dictionary column without repeats."""
     distinct = list(dict.fromkeys(word for word in words if word is not None))
     place = {word: number for number, word in enumerate(distinct)}
@@ -260,7 +258,8 @@ def user_dev(dev: Array) -> Array:
     """
     major, minor = dev >> np.uint64(20), dev & np.uint64(0xFFFFF)
     low, high = minor & np.uint64(0xFF), minor & np.uint64(0xFFF00)
-    return low | (major << np.uint64(8)) | (high << np.uint64(12))
+    shown: Array = low | (major << np.uint64(8)) | (high << np.uint64(12))
+    return shown
 
 
 def _as_is(value: bytes) -> bytes:
@@ -275,5 +274,5 @@ def walked(names: bytes) -> bytes:
 
 @functools.lru_cache(maxsize=65536)
 def escaped(value: bytes) -> str:
-    """Bytes as text: bytes that are not UTF-8 as ``\\\\xff``; the exact bytes stand elsewhere."""
+    """Bytes as text: bytes that are not UTF-8 escaped; the exact bytes stand elsewhere."""
     return value.decode(errors="backslashreplace")

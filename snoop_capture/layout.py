@@ -99,18 +99,22 @@ class Layout:
 
     @property
     def base_start(self) -> int:
+        """Where in a block's area the bases begin."""
         return self.path_bytes + _PATH_MARGIN
 
     @property
     def real_start(self) -> int:
+        """Where the real paths begin."""
         return self.base_start + self.base_bytes + _WALK_MARGIN
 
     @property
     def exe_start(self) -> int:
+        """Where the names of executables begin."""
         return self.real_start + self.real_bytes + _WALK_MARGIN
 
     @property
     def area_bytes(self) -> int:
+        """Size of the area of a block."""
         return -(-(self.exe_start + self.exe_bytes + _WALK_MARGIN) // 8) * 8
 
     @property
@@ -158,7 +162,11 @@ class Layout:
             "AREA_BYTES": self.area_bytes,
             "LOSS_CAUSES": len(LOSS_CAUSES),
             **{f"LOST_{cause.upper()}": number for number, cause in enumerate(LOSS_CAUSES)},
-            **{name: value for name, value in globals().items() if name.startswith(("MARK_", "KIND_", "WALK_"))},
+            **{
+                name: value
+                for name, value in globals().items()
+                if name.startswith(("MARK_", "KIND_", "WALK_"))
+            },
         }
 
 

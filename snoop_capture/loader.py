@@ -56,14 +56,13 @@ _FIELDS: Final = (
     "linux_binprm.fdpath",
     "linux_binprm.file",
 )
+_ARGUMENTS: Final = ("di", "si", "dx", "r10", "r8", "r9")
+_COMPAT_ARGUMENTS: Final = ("bx", "cx", "dx", "si", "di", "bp")
 _REGISTERS: Final = {
     "x86_64": {
         "AT_NR": "pt_regs.orig_ax",
-        **{f"AT_ARG{n}": f"pt_regs.{r}" for n, r in enumerate("di si dx r10 r8 r9".split(), 1)},
-        **{
-            f"AT_COMPAT_ARG{n}": f"pt_regs.{r}"
-            for n, r in enumerate("bx cx dx si di bp".split(), 1)
-        },
+        **{f"AT_ARG{n}": f"pt_regs.{r}" for n, r in enumerate(_ARGUMENTS, 1)},
+        **{f"AT_COMPAT_ARG{n}": f"pt_regs.{r}" for n, r in enumerate(_COMPAT_ARGUMENTS, 1)},
         "AT_task_struct__thread_info__status": "task_struct.thread_info.status",
     },
     "aarch64": {"AT_NR": "pt_regs.syscallno", "AT_ARG1": "pt_regs.orig_x0"},

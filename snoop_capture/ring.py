@@ -158,7 +158,9 @@ class Ring:
         columns = {c: _join([p.block[c][p.first : p.last] for p in pieces]) for c in _COLUMNS}
         tables = [p.block["tasks_seen"][: int(p.block["tasks"])] for p in pieces]
         known = np.cumsum([0] + [len(table) for table in tables[:-1]], dtype=np.uint32)
-        indices = [p.block["task"][p.first : p.last] + k for p, k in zip(pieces, known, strict=True)]
+        indices = [
+            p.block["task"][p.first : p.last] + k for p, k in zip(pieces, known, strict=True)
+        ]
         lanes = {lane: _lane(pieces, lane, start) for lane, start in self._lanes.items()}
         return Rows(
             **columns,

@@ -111,6 +111,7 @@ class OpenSegment:
 
     @property
     def rows(self) -> int:
+        """Events that can be read."""
         return sum(batch.num_rows for batch in self.batches)
 
 
@@ -129,7 +130,7 @@ def read_open(path: Path) -> OpenSegment:
     for batches, committed in _commits(data):
         segment.batches += batches
         end = committed
-    if data[end:] != _END_OF_STREAM:
+    if data[end:].tobytes() != _END_OF_STREAM:
         segment.torn_bytes = len(data) - end
     return segment
 
@@ -171,14 +172,17 @@ def seal(batches: Iterable[pa.RecordBatch], path: Path, metadata: dict[str, str]
     table = pa.Table.from_batches(batches, schema.OPEN_EVENTS).unify_dictionaries()
     temporary = path.with_suffix(".parquet.tmp")
     descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o640)
-    with os.fdopen(descriptor, "wb") as file, pq.ParquetWriter(
-        file,
-        table.schema,
-        compression="zstd",
-        use_dictionary=[f.name for f in schema.EVENTS if f.name not in _DELTA],
-        column_encoding=dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED"),
-        store_schema=False,
-    ) as writer:
+    with (
+        os.fdopen(descriptor, "wb") as file,
+        pq.ParquetWriter(
+            file,
+            table.schema,
+            compression="zstd",
+            use_dictionary=[f.name for f in schema.EVENTS if f.name not in _DELTA],
+            column_encoding=dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED"),
+            store_schema=False,
+        ) as writer,
+    ):
         writer.write_table(table, row_group_size=max(1, table.num_rows))
         writer.add_key_value_metadata({"ARROW:schema": _ARROW_SCHEMA, **metadata})
     put_in_place(temporary, path)

@@ -52,7 +52,9 @@ def read_session(directory: Path) -> dict[str, Any]:
     try:
         session = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise FormatError(f"{directory} is not a capture session: it has no {SESSION_FILE}") from None
+        raise FormatError(
+            f"{directory} is not a capture session: it has no {SESSION_FILE}"
+        ) from None
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:

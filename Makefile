@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# From Debian: BCC for the recorder; the rest for the tests. No kernel headers.
+PACKAGES := python3-bpfcc python3-venv strace gcc libc6-dev git tar
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup packages demo test check clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: packages $(READY) ## install what recording, analysis and tests need
+
+packages:
+	@missing=(); \
+	for package in $(PACKAGES); do \
+	  dpkg -s "$$package" 2>/dev/null | grep -q '^Status: install ok' || missing+=("$$package"); \
+	done; \
+	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
+	install="apt-get install -y --no-install-recommends $${missing[*]}"; \
+	if [ "$$(id -u)" != 0 ]; then \
+	  echo "make: packages are missing; install them with: sudo $$install" >&2; exit 1; fi; \
+	echo "$$install"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$install -qq >/dev/null
+
+$(READY): pyproject.toml constraints.txt | packages
+	/usr/bin/python3 -m venv --system-site-packages .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[capture,analysis,dev]'
+	touch $@
+
+demo: setup ## record a real program, replay it, write demo/report.json
+	$(BIN)/snoop-capture run -o demo/capture --force -- /usr/bin/python3 -c "import json, sqlite3"
+	$(BIN)/snoop-analyze demo/capture --report demo/report.json
+
+test: setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
+	$(BIN)/python -m pytest
+
+check: setup ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what the other targets made
+	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
