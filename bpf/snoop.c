@@ -49,6 +49,7 @@ struct root {
 struct config {
 	u32 roots;
 	u32 epoch; /* counts segments: each segment names each file anew */
+	u64 execs; /* counts traced execs: each makes a task another program */
 	s64 regs_at; /* where pt_regs lie on a kernel stack, learnt from the first call seen */
 	struct root root[MAX_ROOTS];
 };
@@ -66,7 +67,7 @@ struct who {
 	u64 cgroup;
 	u32 tgid, tid, ppid, uid;
 	char comm[TASK_COMM_LEN];
-	u32 exec_id;
+	u32 execs;
 	u32 exe_end;
 };
 
@@ -89,31 +90,37 @@ struct block {
 	char area[AREA_BYTES];
 };
 
+struct location { /* struct path, linux/path.h */
+	u64 mount, dentry;
+};
+
 /* A call on its way through the programs below; they run one after the other on one CPU. */
 struct call {
 	u64 busy;
 	u64 ts;
 	u64 task;
 	u64 cgroup;
-	u64 args[6];
+	u64 execs;
+	u64 regs[REGS_WORDS];
 	u64 path[2]; /* addresses, in user memory unless `kernel_path` */
 	s32 dirfd[2];
 	u64 flags;
-	u64 resolve;
 	s64 ret;
 	u32 kind;
 	u32 act;
 	u32 kernel_path;
 	u32 role;
 	u32 last_role;
-	u64 result_file; /* struct file * that the call led to */
+	u64 result; /* struct path * of what the call led to, or 0 */
 	/* the row */
 	u32 row;
 	u32 mark;
 	u32 todo;
 	/* the walk */
 	u32 lane_from, at, limit;
-	u64 dentry, mount, root_dentry, root_mount;
+	struct location here, root;
+	u64 mount_root; /* dentry at which here.mount begins */
+	u8 dentry[DENTRY_BYTES];
 };
 
 struct loss_key {
@@ -132,7 +139,7 @@ BPF_F_TABLE("array", u32, struct config, config, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct block, blocks, CPUS * BLOCKS, BPF_F_MMAPABLE);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
-BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
 BPF_PROG_ARRAY(steps, 4);
@@ -276,7 +283,6 @@ static inline u32 who_index(struct call *call, struct block *block)
 {
 	u64 ids = bpf_get_current_pid_tgid();
 	u32 uid = bpf_get_current_uid_gid();
-	u32 exec_id = load32(call->task + AT_task_struct__self_exec_id);
 	u64 last = (u64)block->whos - 1;
 	u64 comm[2] = {};
 	struct who *who;
@@ -284,7 +290,7 @@ static inline u32 who_index(struct call *call, struct block *block)
 	bpf_get_current_comm(&comm, sizeof(comm));
 	if (last < WHOS) {
 		who = &block->task[last];
-		if (who->tid == (u32)ids && who->tgid == ids >> 32 && who->exec_id == exec_id &&
+		if (who->tid == (u32)ids && who->tgid == ids >> 32 && who->execs == (u32)call->execs &&
 		    who->uid == uid && who->cgroup == call->cgroup &&
 		    ((u64 *)who->comm)[0] == comm[0] && ((u64 *)who->comm)[1] == comm[1])
 			return last;
@@ -296,7 +302,7 @@ static inline u32 who_index(struct call *call, struct block *block)
 	who = &block->task[last];
 	who->tid = ids;
 	who->tgid = ids >> 32;
-	who->exec_id = exec_id;
+	who->execs = call->execs;
 	who->uid = uid;
 	who->cgroup = call->cgroup;
 	who->ppid = load32(load(call->task + AT_task_struct__real_parent) + AT_task_struct__tgid);
@@ -327,18 +333,19 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 	return got - 1;
 }
 
-static inline bool starts_at_directory(struct call *call, struct block *block, long length)
+/* Does the path begin at a directory that the row must name? */
+static inline bool has_base(struct call *call, struct block *block, long length)
 {
 	u64 at = block->path_end;
-	bool absolute;
 
 	opaque(at);
 	if (length <= 0 || at >= PATH_BYTES)
 		return false;
-	absolute = block->area[at] == '/';
-	if (call->resolve & RESOLVE_IN_ROOT)
-		return true;
-	return !absolute && !(call->act & ACT_MOVES && call->ret == 0);
+	if (call->act & ACT_MOVES && call->ret == 0) /* it is another one by now */
+		return false;
+	if (call->act & ACT_TARGET && call->role == 0)
+		return false;
+	return call->kind & KIND_IN_ROOT || block->area[at] != '/';
 }
 
 /* Begins the row for call->role. False: it was lost. */
@@ -375,9 +382,9 @@ static inline bool row(struct call *call)
 		call->mark |= MARK_UNREADABLE;
 	else
 		block->path_to[n] = block->path_end + length;
-	if (starts_at_directory(call, block, length))
+	if (has_base(call, block, length))
 		call->todo |= WALK_BASE;
-	if (call->result_file && role == call->last_role)
+	if (call->result && role == call->last_role)
 		call->todo |= WALK_REAL;
 	if (length < 0)
 		block->path_to[n] = block->path_end;
@@ -412,25 +419,34 @@ static inline void publish(struct call *call)
 	}
 }
 
-static inline u64 file_of(u64 task, s32 fd)
+/* The struct path * of an open file; 0 where there is none under this number. */
+static inline u64 path_of_fd(u64 task, s32 fd)
 {
-	u64 fdt = load(load(task + AT_task_struct__files) + AT_files_struct__fdt);
+	u64 fdt = load(load(task + AT_task_struct__files) + AT_files_struct__fdt), file;
 
 	if (fd < 0 || (u32)fd >= load32(fdt + AT_fdtable__max_fds))
 		return 0;
-	return load(load(fdt + AT_fdtable__fd) + (u64)fd * sizeof(u64));
+	file = load(load(fdt + AT_fdtable__fd) + (u64)fd * sizeof(u64));
+	return file ? file + AT_file__f_path : 0;
 }
 
-static inline void start_at(struct call *call, u64 path)
+static inline void read_location(struct location *location, u64 path)
 {
-	call->mount = load(path + AT_path__mnt);
-	call->dentry = load(path + AT_path__dentry);
+	bpf_probe_read_kernel(&location->mount, sizeof(u64), (void *)(path + AT_path__mnt));
+	bpf_probe_read_kernel(&location->dentry, sizeof(u64), (void *)(path + AT_path__dentry));
 }
 
-static inline bool is_deleted(u64 dentry)
+/* The head of a dentry in one read: its place in the tree, and its name where that is short. */
+static inline void read_dentry(struct call *call)
 {
-	return load(dentry + AT_dentry__d_parent) != dentry &&
-	       !load(dentry + AT_dentry__d_hash__pprev);
+	bpf_probe_read_kernel(call->dentry, DENTRY_BYTES, (void *)call->here.dentry);
+}
+
+#define DENTRY(call, field) (*(u64 *)((call)->dentry + AT_dentry__##field))
+
+static inline bool is_deleted(struct call *call)
+{
+	return DENTRY(call, d_parent) != call->here.dentry && !DENTRY(call, d_hash__pprev);
 }
 
 static inline void set_lane(struct call *call, u32 start, u32 end, u32 bytes)
@@ -438,6 +454,13 @@ static inline void set_lane(struct call *call, u32 start, u32 end, u32 bytes)
 	call->lane_from = start + end;
 	call->at = start + end;
 	call->limit = start + bytes + WALK_BYTES;
+}
+
+static inline void start_at(struct call *call, u64 path)
+{
+	read_location(&call->here, path);
+	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
+	read_dentry(call);
 }
 
 static inline bool prepare_exe(struct call *call, struct block *block)
@@ -454,21 +477,19 @@ static inline bool prepare_exe(struct call *call, struct block *block)
 static inline bool prepare_base(struct call *call, struct block *block)
 {
 	s32 dirfd = call->dirfd[call->role & 1];
-	u64 file, path;
+	u64 path;
 
 	set_lane(call, BASE_START, block->base_end, BASE_BYTES);
-	if (dirfd == AT_FDCWD) {
+	if (dirfd == AT_FDCWD)
 		path = load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd;
-	} else {
-		file = file_of(call->task, dirfd);
-		if (!file) {
-			call->mark |= MARK_BASE_UNRESOLVED;
-			return false;
-		}
-		path = file + AT_file__f_path;
+	else
+		path = path_of_fd(call->task, dirfd);
+	if (!path) {
+		call->mark |= MARK_BASE_UNRESOLVED;
+		return false;
 	}
 	start_at(call, path);
-	if (is_deleted(call->dentry))
+	if (is_deleted(call))
 		call->mark |= MARK_BASE_DELETED;
 	return true;
 }
@@ -480,9 +501,9 @@ static inline bool first_sight(struct call *call, struct config *cfg, u64 ino)
 	u32 one = 1;
 
 	sight.cgroup = call->cgroup;
-	sight.dentry = call->dentry;
-	sight.parent = load(call->dentry + AT_dentry__d_parent);
-	sight.name_hash = load(call->dentry + AT_dentry__d_name__hash_len);
+	sight.dentry = call->here.dentry;
+	sight.parent = DENTRY(call, d_parent);
+	sight.name_hash = DENTRY(call, d_name__hash_len);
 	sight.ino = ino;
 	sight.epoch = cfg->epoch;
 	if (seen.lookup(&sight))
@@ -491,32 +512,32 @@ static inline bool first_sight(struct call *call, struct config *cfg, u64 ino)
 	return true;
 }
 
+/* Device and inode go before the names of the walk. */
 static inline bool prepare_real(struct call *call, struct block *block)
 {
 	struct config *cfg = get_config();
 	u64 inode, at, ids[2], n = call->row;
 
 	set_lane(call, REAL_START, block->real_end, REAL_BYTES);
-	start_at(call, call->result_file + AT_file__f_path);
-	inode = load(call->result_file + AT_file__f_inode);
+	start_at(call, call->result);
+	inode = DENTRY(call, d_inode);
 	if (!inode || !cfg)
 		return false;
 	ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
 	ids[1] = load(inode + AT_inode__i_ino);
 	at = call->at;
 	opaque(at);
-	if (at > AREA_BYTES - NAME_BYTES)
+	opaque(n);
+	if (at > AREA_BYTES - NAME_BYTES || n >= ROWS)
 		return false;
 	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
 	call->lane_from = at + sizeof(ids);
 	call->at = at + sizeof(ids);
 	call->mark |= MARK_HAS_ID;
-	opaque(n);
-	if (n < ROWS)
-		block->real_to[n] = call->at - REAL_START;
+	block->real_to[n] = call->at - REAL_START;
 	if (!first_sight(call, cfg, ids[1]))
 		return false;
-	if (is_deleted(call->dentry))
+	if (is_deleted(call))
 		call->mark |= MARK_REAL_DELETED;
 	return true;
 }
@@ -524,8 +545,6 @@ static inline bool prepare_real(struct call *call, struct block *block)
 /* Sets up the next walk that the row wants. False: there is none left. */
 static inline bool next_walk(struct call *call, struct block *block)
 {
-	u64 root;
-
 	if (call->todo & WALK_EXE && !prepare_exe(call, block))
 		call->todo &= ~WALK_EXE;
 	if (!(call->todo & WALK_EXE)) {
@@ -538,9 +557,7 @@ static inline bool next_walk(struct call *call, struct block *block)
 	}
 	if (!call->todo)
 		return false;
-	root = load(call->task + AT_task_struct__fs) + AT_fs_struct__root;
-	call->root_mount = load(root + AT_path__mnt);
-	call->root_dentry = load(root + AT_path__dentry);
+	read_location(&call->root, load(call->task + AT_task_struct__fs) + AT_fs_struct__root);
 	return true;
 }
 
@@ -573,40 +590,60 @@ static inline void end_walk(struct call *call, struct block *block, bool complet
 #define WALK_WHOLE 1
 #define WALK_BROKEN 2
 
+/* Appends the dentry's name and a NUL to the area; returns their length, or less than 1. */
+static inline long append_name(struct call *call, struct block *block, u64 at)
+{
+	u64 name = DENTRY(call, d_name__name);
+	u32 length = DENTRY(call, d_name__hash_len) >> 32;
+
+	if (name != call->here.dentry + AT_dentry__short_name || length >= SHORT_NAME_BYTES)
+		return bpf_probe_read_kernel_str(block->area + at, NAME_BYTES, (void *)name);
+	__builtin_memcpy(block->area + at, call->dentry + AT_dentry__short_name, SHORT_NAME_BYTES);
+	return length + 1;
+}
+
+/* From the root of a mount to the place where it is mounted. */
+static inline int leave_mount(struct call *call)
+{
+	u64 mount = call->here.mount - AT_mount__mnt;
+	u64 parent = load(mount + AT_mount__mnt_parent);
+
+	if (!parent || parent == mount) /* the root of the mount namespace */
+		return call->act & ACT_CHROOT && !(call->todo & ~WALK_REAL) ? WALK_WHOLE : WALK_BROKEN;
+	call->here.dentry = load(mount + AT_mount__mnt_mountpoint);
+	call->here.mount = parent + AT_mount__mnt;
+	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
+	read_dentry(call);
+	return WALK_ON;
+}
+
 /*
  * One step towards the root: over a mount point, or past a name, which goes to the area behind
  * the names below it: /etc/nginx becomes "nginx\0etc\0". A walk that ends at another root than
- * the task's is broken: from inside the container there is no such path.
+ * the task's is broken: from inside the container there is no such path. After chroot(2) the
+ * task's root is where it went; that walk ends at the root of the mount namespace.
  */
 static inline int step(struct call *call, struct block *block)
 {
-	u64 mount, parent;
 	u64 at = call->at;
 	long length;
 
-	if (call->dentry == call->root_dentry && call->mount == call->root_mount)
+	if (call->here.dentry == call->root.dentry && call->here.mount == call->root.mount &&
+	    !(call->act & ACT_CHROOT && call->todo == WALK_REAL))
 		return WALK_WHOLE;
-	if (call->dentry == load(call->mount + AT_vfsmount__mnt_root)) {
-		mount = call->mount - AT_mount__mnt;
-		parent = load(mount + AT_mount__mnt_parent);
-		if (!parent || parent == mount)
-			return WALK_BROKEN;
-		call->dentry = load(mount + AT_mount__mnt_mountpoint);
-		call->mount = parent + AT_mount__mnt;
-		return WALK_ON;
-	}
-	parent = load(call->dentry + AT_dentry__d_parent);
-	if (!parent || parent == call->dentry)
+	if (call->here.dentry == call->mount_root)
+		return leave_mount(call);
+	if (!DENTRY(call, d_parent) || DENTRY(call, d_parent) == call->here.dentry)
 		return WALK_BROKEN;
 	opaque(at);
 	if (at > AREA_BYTES - NAME_BYTES || at >= call->limit)
 		return WALK_BROKEN;
-	length = bpf_probe_read_kernel_str(block->area + at, NAME_BYTES,
-					   (void *)load(call->dentry + AT_dentry__d_name__name));
+	length = append_name(call, block, at);
 	if (length <= 0)
 		return WALK_BROKEN;
 	call->at = at + length;
-	call->dentry = parent;
+	call->here.dentry = DENTRY(call, d_parent);
+	read_dentry(call);
 	return WALK_ON;
 }
 
@@ -682,7 +719,7 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /* Takes the per-CPU call; NULL, and a loss, where an interrupted program holds it. */
-static inline struct call *begin_call(u64 cgroup)
+static inline struct call *begin_call(struct config *cfg, u64 cgroup)
 {
 	struct call *call = get_call();
 
@@ -697,23 +734,15 @@ static inline struct call *begin_call(u64 cgroup)
 	call->ts = bpf_ktime_get_ns();
 	call->task = bpf_get_current_task();
 	call->cgroup = cgroup;
+	call->execs = cfg->execs;
 	call->path[0] = 0;
 	call->path[1] = 0;
 	call->flags = 0;
-	call->resolve = 0;
 	call->kernel_path = 0;
 	call->role = 0;
 	call->last_role = 0;
-	call->result_file = 0;
+	call->result = 0;
 	return call;
-}
-
-static inline u64 argument(struct call *call, u8 number)
-{
-	u64 index = (u64)number - 1;
-
-	opaque(index);
-	return index < 6 ? call->args[index] : 0;
 }
 
 /* A 32-bit call, also one made by int 0x80 from 64-bit code, has its arguments elsewhere. */
@@ -726,26 +755,35 @@ static inline bool is_compat(u64 task)
 #endif
 }
 
-static inline void read_compat_arguments(struct call *call, u64 regs)
+/* The argument in word `place` of the registers, counted from 1; 0 where there is none. */
+static inline u64 argument(struct call *call, u8 place, bool compat)
 {
-#ifdef AT_COMPAT_ARG1
-	call->args[0] = load32(regs + AT_COMPAT_ARG1);
-	call->args[1] = load32(regs + AT_COMPAT_ARG2);
-	call->args[2] = load32(regs + AT_COMPAT_ARG3);
-	call->args[3] = load32(regs + AT_COMPAT_ARG4);
-	call->args[4] = load32(regs + AT_COMPAT_ARG5);
-	call->args[5] = load32(regs + AT_COMPAT_ARG6);
-#endif
+	u64 word = (u64)place - 1;
+
+	opaque(word);
+	if (word >= REGS_WORDS)
+		return 0;
+	return compat ? (u32)call->regs[word] : call->regs[word];
 }
 
-static inline void read_arguments(struct call *call, u64 regs)
+static inline s32 dirfd_argument(struct call *call, u8 place, bool compat)
 {
-	bpf_probe_read_kernel(&call->args[0], 8, (void *)(regs + AT_ARG1));
-	bpf_probe_read_kernel(&call->args[1], 8, (void *)(regs + AT_ARG2));
-	bpf_probe_read_kernel(&call->args[2], 8, (void *)(regs + AT_ARG3));
-	bpf_probe_read_kernel(&call->args[3], 8, (void *)(regs + AT_ARG4));
-	bpf_probe_read_kernel(&call->args[4], 8, (void *)(regs + AT_ARG5));
-	bpf_probe_read_kernel(&call->args[5], 8, (void *)(regs + AT_ARG6));
+	return place ? (s32)argument(call, place, compat) : AT_FDCWD;
+}
+
+/* The path that the call led to, for a row that says so. */
+static inline u64 result_path(struct call *call)
+{
+	u64 fs;
+
+	if (call->ret < 0)
+		return 0;
+	if (call->act & ACT_OPENS)
+		return path_of_fd(call->task, call->ret);
+	if (!(call->act & ACT_MOVES))
+		return 0;
+	fs = load(call->task + AT_task_struct__fs);
+	return fs + (call->act & ACT_CHROOT ? AT_fs_struct__root : AT_fs_struct__pwd);
 }
 
 /* openat2 has its flags in user memory: struct open_how { u64 flags, mode, resolve; }. */
@@ -753,12 +791,10 @@ static inline void read_open_how(struct call *call)
 {
 	u64 how[3] = {};
 
-	if (bpf_probe_read_user(how, sizeof(how), (void *)call->flags)) {
-		call->flags = 0;
-		return;
-	}
+	bpf_probe_read_user(how, sizeof(how), (void *)call->flags);
 	call->flags = how[0];
-	call->resolve = how[2];
+	if (how[2] & RESOLVE_IN_ROOT)
+		call->kind |= KIND_IN_ROOT;
 }
 
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
@@ -776,13 +812,6 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	spec = table.lookup(&nr);
 	if (!spec || !spec->wanted)
 		return 0;
-	compat = is_compat(bpf_get_current_task());
-	if (compat) {
-		nr += COMPAT;
-		spec = table.lookup(&nr);
-	}
-	if (!spec || !spec->path[0])
-		return 0;
 	cfg = get_config();
 	if (!cfg)
 		return 0;
@@ -791,29 +820,32 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	cgroup = traced_cgroup(cfg);
 	if (!cgroup)
 		return 0;
+	compat = is_compat(bpf_get_current_task());
+	if (compat) {
+		nr += COMPAT;
+		spec = table.lookup(&nr);
+	}
+	if (!spec || !spec->path[0])
+		return 0;
 	if (spec->act & ACT_EXEC && ret == 0) /* on_exec has it */
 		return 0;
-	call = begin_call(cgroup);
+	call = begin_call(cfg, cgroup);
 	if (!call)
 		return 0;
-	if (compat)
-		read_compat_arguments(call, regs);
-	else
-		read_arguments(call, regs);
+	bpf_probe_read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
 	call->kind = nr;
 	call->act = spec->act;
 	call->ret = ret;
-	call->path[0] = argument(call, spec->path[0]);
-	call->path[1] = argument(call, spec->path[1]);
-	call->dirfd[0] = spec->dirfd[0] ? (s32)argument(call, spec->dirfd[0]) : AT_FDCWD;
-	call->dirfd[1] = spec->dirfd[1] ? (s32)argument(call, spec->dirfd[1]) : AT_FDCWD;
-	call->flags = argument(call, spec->flags);
+	call->path[0] = argument(call, spec->path[0], compat);
+	call->path[1] = argument(call, spec->path[1], compat);
+	call->dirfd[0] = dirfd_argument(call, spec->dirfd[0], compat);
+	call->dirfd[1] = dirfd_argument(call, spec->dirfd[1], compat);
+	call->flags = argument(call, spec->flags, compat);
 	if (spec->path[1])
 		call->last_role = 1;
 	if (spec->act & ACT_OPEN_HOW)
 		read_open_how(call);
-	if (spec->act & ACT_OPENS && ret >= 0)
-		call->result_file = file_of(call->task, ret);
+	call->result = result_path(call);
 	begin_row(ctx, call);
 	return 0;
 }
@@ -849,7 +881,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	cgroup = traced_cgroup(cfg);
 	if (!cgroup)
 		return 0;
-	call = begin_call(cgroup);
+	call = begin_call(cfg, cgroup);
 	if (!call)
 		return 0;
 	regs = load(call->task + AT_task_struct__stack) + cfg->regs_at;
@@ -870,7 +902,9 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 		call->path[1] = interp;
 		call->last_role = 1;
 	}
-	call->result_file = load(bprm + AT_linux_binprm__file);
+	call->result = load(bprm + AT_linux_binprm__file) + AT_file__f_path;
+	__sync_fetch_and_add(&cfg->execs, 1);
+	call->execs = cfg->execs;
 	begin_row(ctx, call);
 	return 0;
 }

@@ -59,6 +59,7 @@ KIND_ROLE_SHIFT: Final = 10
 KIND_ROLE: Final = 1 << KIND_ROLE_SHIFT
 KIND_EXEC: Final = 1 << 11
 KIND_FD_PATH: Final = 1 << 12
+KIND_IN_ROOT: Final = 1 << 13
 
 TASK: Final = np.dtype(
     [
@@ -68,7 +69,7 @@ TASK: Final = np.dtype(
         ("ppid", "u4"),
         ("uid", "u4"),
         ("comm", "S16"),
-        ("exec_id", "u4"),
+        ("execs", "u4"),
         ("exe_end", "u4"),
     ]
 )

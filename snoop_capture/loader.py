@@ -11,11 +11,13 @@ import os
 import platform
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from snoop_capture.btf import KernelTypes
 from snoop_capture.errors import CaptureError
+from snoop_capture.syscalls import COMPAT
 
 MAPS: Final = ("control", "config", "blocks", "losses", "bell", "steps", "seen")
 _HOOKS: Final = {"sys_exit": "on_sys_exit", "sched_process_exec": "on_exec"}
@@ -28,7 +30,6 @@ _FIELDS: Final = (
     "task_struct.mm",
     "task_struct.real_parent",
     "task_struct.tgid",
-    "task_struct.self_exec_id",
     "task_struct.stack",
     "fs_struct.root",
     "fs_struct.pwd",
@@ -40,6 +41,7 @@ _FIELDS: Final = (
     "vfsmount.mnt_root",
     "dentry.d_parent",
     "dentry.d_hash.pprev",
+    "dentry.d_inode",
     "dentry.d_name.name",
     "dentry.d_name.hash_len",
     "inode.i_ino",
@@ -49,24 +51,24 @@ _FIELDS: Final = (
     "fdtable.max_fds",
     "fdtable.fd",
     "file.f_path",
-    "file.f_inode",
     "mm_struct.exe_file",
     "linux_binprm.filename",
     "linux_binprm.interp",
     "linux_binprm.fdpath",
     "linux_binprm.file",
 )
-_ARGUMENTS: Final = ("di", "si", "dx", "r10", "r8", "r9")
-_COMPAT_ARGUMENTS: Final = ("bx", "cx", "dx", "si", "di", "bp")
+# The registers that carry the number and the arguments of a call, and those of a 32-bit call.
 _REGISTERS: Final = {
-    "x86_64": {
-        "AT_NR": "pt_regs.orig_ax",
-        **{f"AT_ARG{n}": f"pt_regs.{r}" for n, r in enumerate(_ARGUMENTS, 1)},
-        **{f"AT_COMPAT_ARG{n}": f"pt_regs.{r}" for n, r in enumerate(_COMPAT_ARGUMENTS, 1)},
-        "AT_task_struct__thread_info__status": "task_struct.thread_info.status",
-    },
-    "aarch64": {"AT_NR": "pt_regs.syscallno", "AT_ARG1": "pt_regs.orig_x0"},
+    "x86_64": (
+        "orig_ax",
+        ("di", "si", "dx", "r10", "r8", "r9"),
+        ("bx", "cx", "dx", "si", "di", "bp"),
+    ),
+    "aarch64": ("syscallno", ("orig_x0", *(f"regs+{8 * n}" for n in range(1, 6))), ()),
 }
+_COMPAT_STATUS: Final = "task_struct.thread_info.status"  # x86
+_SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
+_SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
 
 
 def main() -> None:
@@ -90,13 +92,15 @@ def _load(request: dict[str, Any]) -> dict[str, int]:
             "(Debian and Ubuntu: python3-bpfcc; the bcc on PyPI is another project) and make the "
             "virtual environment with --system-site-packages"
         ) from None
-    macros = request["macros"] | _kernel_macros()
+    kernel = KernelTypes()
+    registers = _registers(kernel)
+    macros = request["macros"] | _kernel_macros(kernel, registers)
     program = _compile(bcc, macros)
     steps = {name: _function(program, bcc, function) for name, (function, _) in _STEPS.items()}
     hooks = {point: _function(program, bcc, function) for point, function in _HOOKS.items()}
     for name, (_, number) in _STEPS.items():
         program["steps"][program["steps"].Key(number)] = program["steps"].Leaf(steps[name].fd)
-    _fill(program["table"], [bytes.fromhex(spec) for spec in request["table"]])
+    _fill(program["table"], [bytes.fromhex(spec) for spec in request["table"]], registers)
     descriptors = {name: program[name].map_fd for name in MAPS}
     for point, function in hooks.items():
         descriptors[f"program:{point}"] = function.fd
@@ -111,18 +115,55 @@ def _bpf_directory() -> Path:
     return next(d for d in (here / "bpf", here.parent / "bpf") if (d / "snoop.c").exists())
 
 
-def _kernel_macros() -> dict[str, int]:
-    kernel = KernelTypes()
+@dataclass(frozen=True, slots=True)
+class _Registers:
+    """Where a call's number and arguments lie in ``struct pt_regs``, in bytes."""
+
+    number: int
+    native: list[int]
+    compat: list[int]
+
+    @property
+    def first(self) -> int:
+        return min(self.native + self.compat)
+
+    @property
+    def words(self) -> int:
+        return (max(self.native + self.compat) - self.first) // 8 + 1
+
+    def place(self, index: int, argument: int) -> int:
+        """The word, counted from 1, of an argument, counted from 1; 0 for 0."""
+        registers = self.native if index < COMPAT else self.compat
+        return (registers[argument - 1] - self.first) // 8 + 1 if argument else 0
+
+
+def _registers(kernel: KernelTypes) -> _Registers:
+    def offset(name: str) -> int:
+        name, _, more = name.partition("+")
+        field = f"pt_regs.{name}"
+        return kernel.offsets([field])[field] + int(more or 0)
+
+    number, native, compat = _REGISTERS[platform.machine()]
+    return _Registers(offset(number), [*map(offset, native)], [*map(offset, compat)])
+
+
+def _kernel_macros(kernel: KernelTypes, registers: _Registers) -> dict[str, int]:
     fields = kernel.offsets(_FIELDS)
-    registers = _REGISTERS[platform.machine()]
-    offsets = kernel.offsets(registers.values())
+    status = kernel.offset(_COMPAT_STATUS)
+    if status is not None:
+        fields[_COMPAT_STATUS] = status
     macros = {"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()}
-    macros |= {macro: offsets[name] for macro, name in registers.items()}
-    if platform.machine() == "aarch64":
-        start = kernel.offsets(["pt_regs.regs"])["pt_regs.regs"]
-        macros |= {f"AT_ARG{n}": start + 8 * (n - 1) for n in range(2, 7)}
-    macros |= {name: number for name, (_, number) in _STEPS.items()}
-    return macros | {"MAX_ROOTS": _MAX_ROOTS}
+    short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
+    macros |= {
+        "AT_NR": registers.number,
+        "REGS_FROM": registers.first,
+        "REGS_WORDS": registers.words,
+        "AT_dentry__short_name": short_name,
+        "SHORT_NAME_BYTES": _SHORT_NAME_BYTES,
+        "DENTRY_BYTES": short_name + _SHORT_NAME_BYTES,
+        "MAX_ROOTS": _MAX_ROOTS,
+    }
+    return macros | {name: number for name, (_, number) in _STEPS.items()}
 
 
 def _compile(bcc: Any, macros: dict[str, int]) -> Any:
@@ -150,9 +191,12 @@ def _attach(bcc: Any, function: Any, point: str) -> int:
     return descriptor
 
 
-def _fill(table: Any, elements: list[bytes]) -> None:
-    for index, element in enumerate(elements):
-        if any(element):
+def _fill(table: Any, specs: list[bytes], registers: _Registers) -> None:
+    """Fill the syscall table, with the places of registers for the numbers of arguments."""
+    for index, (wanted, *arguments, act, spare) in enumerate(specs):
+        if wanted:
+            places = [registers.place(index, argument) for argument in arguments]
+            element = bytes([wanted, *places, act, spare])
             table[table.Key(index)] = table.Leaf.from_buffer_copy(element)
 
 

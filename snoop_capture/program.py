@@ -17,7 +17,7 @@ from snoop_capture import syscalls
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
-_CONFIG: Final = struct.Struct("=IIq")
+_CONFIG: Final = struct.Struct("=IIQq")
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
 _MAX_DESCRIPTORS: Final = 64

@@ -53,6 +53,7 @@ ACT_EXEC: Final = 2
 ACT_CHDIR: Final = 4
 ACT_CHROOT: Final = 8
 ACT_OPEN_HOW: Final = 16
+ACT_TARGET: Final = 32  # the first path is a symbolic link's text: it has no base
 ACT_MOVES: Final = ACT_CHDIR | ACT_CHROOT
 
 _ACTS: Final = {
@@ -138,5 +139,5 @@ def _bpf_spec(index: int, table: dict[int, Syscall]) -> bytes:
 
 def macros() -> dict[str, int]:
     """The numbers above under the names that bpf/snoop.c has for them."""
-    names = ("TABLE_ROWS", "COMPAT", "ACT_OPENS", "ACT_EXEC", "ACT_MOVES", "ACT_OPEN_HOW")
-    return {name: globals()[name] for name in names}
+    acts = {name: value for name, value in globals().items() if name.startswith("ACT_")}
+    return acts | {"TABLE_ROWS": TABLE_ROWS, "COMPAT": COMPAT}
