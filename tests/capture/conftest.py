@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder, run for real, and small C programs to record."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.capture.recording import Recorder
+
+Build = Callable[[str], str]
+
+_PROGRAMS = Path(__file__).parents[1] / "programs"
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+    return Recorder(tmp_path_factory.mktemp("captures"))
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Compiles ``tests/programs/NAME.c`` once; returns the program's path.
+
+    Statically linked: such a program makes no calls but its own.
+    """
+    directory = tmp_path_factory.mktemp("programs")
+
+    def make(name: str) -> str:
+        program = directory / name
+        if not program.exists():
+            flags = ["-O1", "-Wall", "-Werror", "-static", "-pthread"]
+            source = _PROGRAMS / f"{name}.c"
+            subprocess.run(["gcc", *flags, "-o", program, source], check=True)
+        return str(program)
+
+    return make

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests marked ``bpf`` run real BPF; where that cannot be they are skipped, with the reason."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from snoop_capture import cgroups, privileges
+from snoop_capture.errors import CaptureError
+
+_BTF = Path("/sys/kernel/btf/vmlinux")
+
+
+def why_no_bpf() -> str | None:
+    """What keeps this process from recording; None if nothing does."""
+    try:
+        privileges.require()
+        own = cgroups.own()
+    except CaptureError as error:
+        return str(error)
+    if not os.access(own, os.W_OK):
+        return f"{own} is not writable: no cgroup can be made for a command"
+    if not _BTF.exists():
+        return f"this kernel has no BTF: there is no {_BTF}"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needing_bpf = [item for item in items if item.get_closest_marker("bpf")]
+    reason = why_no_bpf() if needing_bpf else None
+    if reason is None:
+        return
+    for item in needing_bpf:
+        item.add_marker(pytest.mark.skip(reason=reason))
