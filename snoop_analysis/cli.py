@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``snoop-analyze``: thin layers over the Python API, imported when run."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from snoop_analysis.errors import AnalysisError
+
+OK: Final = 0
+PROBLEM: Final = 1
+
+# Each command lives in snoop_analysis/commands/<name>.py as `command`.
+COMMANDS: Final = ("report",)
+DEFAULT: Final = "report"
+
+EXAMPLES: Final = """\b
+Examples:
+  snoop-analyze capture/
+  snoop-analyze capture/ --report report.json
+  snoop-analyze capture/ --by syscall --by errno
+"""
+
+
+class DefaultGroup(click.Group):
+    """A group whose first argument may be a capture: the command is ``report`` then."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command before arguments that begin with no command."""
+        if args and args[0] not in (*COMMANDS, "--help", "--version"):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All commands, in the order in which the documentation has them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if name not in COMMANDS:
+            return None
+        found: Any = import_module(f"snoop_analysis.commands.{name}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Both ways to call it."""
+        formatter.write_usage(ctx.command_path, "CAPTURE... [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "COMMAND [ARGS]...")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of the default command, then the commands."""
+        default = self.get_command(ctx, DEFAULT)
+        assert default is not None
+        default.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group(cls=DefaultGroup, epilog=EXAMPLES, context_settings={"max_content_width": 100})
+@click.version_option(package_name="snoop-toolkit", prog_name="snoop-analyze")
+def cli() -> None:
+    """Answer from a recording which files its containers used.
+
+    CAPTURE is a directory that snoop-capture wrote.
+    """
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one sentence, never with a traceback."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        status = ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = PROBLEM
+    except (AnalysisError, OSError) as error:
+        from snoop_analysis.terminal import printable
+
+        print(f"snoop-analyze: {printable(_sentence(error))}", file=sys.stderr)
+        status = PROBLEM
+    sys.exit(status if isinstance(status, int) else OK)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return str(error)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong for a person: every message is a sentence that can be shown as it is."""
+
+
+class AnalysisError(Exception):
+    """Something the analysis cannot go on with; the message says what happened and to what."""
+
+
+class CaptureError(AnalysisError):
+    """A capture that cannot be read."""
+
+
+class OptionError(AnalysisError):
+    """A setting with a value it cannot have."""

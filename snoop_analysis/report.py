@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a replay: what the Go program reports, and how complete it is.
+
+The fields of ``Report`` and ``ContainerReport`` up to the marks are those of the Go program's
+types (imjasonh/snoop, pkg/reporter/reporter.go), with their names, types and meanings, so that
+what reads its reports reads these. Go's JSON decoder passes over the fields that follow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from snoop_format.session import put_in_place
+
+# What Go's JSON decoder takes for "no time".
+NO_TIME: Final = "0001-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class NotUtf8:
+    """A file whose name is not UTF-8: as the lists show it, and its bytes in hexadecimal."""
+
+    file: str
+    bytes: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerReport:
+    """One container. Files are sorted by the bytes of their names.
+
+    ``files`` also holds names no call found; ``found_files`` those at least one call found.
+    """
+
+    name: str
+    cgroup_id: int
+    cgroup_path: str
+    files: list[str]
+    total_events: int
+    unique_files: int
+    # Not of the Go program:
+    found_files: list[str]
+    new: int
+    duplicate: int
+    excluded: int
+    empty: int
+    evicted: int
+    defects: dict[str, int]
+    not_utf8: list[NotUtf8]
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """What the recording lacks. ``complete`` only where nothing is known to be missing.
+
+    Attributes:
+        complete: no losses, evictions, gaps, cut writes or unreadable paths.
+        first_event: time of the first event, null if there is none.
+        last_event: time of the last event.
+        still_recording: sessions without an end.
+        unknown_container_events: events of cgroups that are no known container.
+        missing_segments: segment files absent from the middle of a session.
+        earlier_segments_removed: segment files absent from the start of a session (retention).
+        missing_events: events absent by the sequence numbers, those of absent segments included.
+        torn_bytes: bytes of writes that were cut short.
+    """
+
+    complete: bool
+    first_event: str | None
+    last_event: str | None
+    still_recording: list[str]
+    unknown_container_events: int
+    missing_segments: list[str]
+    earlier_segments_removed: list[str]
+    missing_events: int
+    torn_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole report. Times are RFC 3339; ``pod_name`` and ``namespace`` null if unknown.
+
+    ``last_updated_at`` is the time up to which the recording reaches.
+    """
+
+    pod_name: str | None
+    namespace: str | None
+    started_at: str
+    last_updated_at: str
+    containers: list[ContainerReport]
+    total_events: int
+    dropped_events: int
+    # Not of the Go program:
+    losses: dict[str, int]
+    defects: dict[str, int]
+    evictions: int
+    completeness: Completeness
+    settings: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it: what is omitted when unknown is absent."""
+        said = asdict(self)
+        for name in ("pod_name", "namespace"):
+            if said[name] is None:
+                del said[name]
+        return said
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON; ``path`` holds the old report or the whole new one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        target = path.resolve()
+        if target.exists() and not target.is_file():  # a terminal, a pipe
+            with target.open("w", encoding="utf-8") as file:
+                return self.print_to(file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                self.print_to(file)
+            put_in_place(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return None
+
+    def print_to(self, file: TextIO) -> None:
+        """Write the report as JSON to an open file."""
+        file.writelines(_json(self.as_dict(), "\n"))
+        file.write("\n")
+
+
+def _json(value: Any, newline: str) -> Iterator[str]:
+    """``value`` as indented JSON; lists of many strings at once, which json.dumps cannot."""
+    inner = newline + "  "
+    if isinstance(value, dict) and value:
+        for number, (name, item) in enumerate(value.items()):
+            yield ("," if number else "{") + inner + json.dumps(name) + ": "
+            yield from _json(item, inner)
+        yield newline + "}"
+    elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        yield "[" + inner
+        yield ("," + inner).join(map(_QUOTED, value))
+        yield newline + "]"
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield ("," if number else "[") + inner
+            yield from _json(item, inner)
+        yield newline + "]"
+    else:
+        yield json.dumps(value, ensure_ascii=False)
+
+
+_QUOTED: Final = json.JSONEncoder(ensure_ascii=False).encode

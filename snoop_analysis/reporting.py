@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making the report of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from snoop_analysis.names import is_exact, name_to_bytes, shown
+from snoop_analysis.report import NO_TIME, Completeness, ContainerReport, NotUtf8, Report
+
+if TYPE_CHECKING:
+    from snoop_analysis.replay import Replay
+    from snoop_analysis.sessions import Segment, Session
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+DEFECTS: Final = ("unreadable", "unresolved_base")
+
+
+def make_report(replay: Replay) -> Report:
+    """The report of a replay."""
+    sessions = replay.capture.sessions_found
+    totals = _row(replay, "SELECT * FROM totals")
+    losses = dict(
+        replay.query("SELECT cause, sum(events)::BIGINT FROM losses GROUP BY ALL").fetchall()
+    )
+    first, last = _time(totals["first_us"]), _time(totals["last_us"])
+    started = min((one.started_at for one in sessions if one.started_at), default=first)
+    ended = max((one.ended_at for one in sessions if one.ended_at), default=last)
+    reached = max((time for time in (ended, last) if time), default=started)
+    defects = {name: totals[name] for name in DEFECTS}
+    return Report(
+        pod_name=_only({one.pod_name for one in sessions}),
+        namespace=_only({one.namespace for one in sessions}),
+        started_at=_rfc3339(started) or NO_TIME,
+        last_updated_at=_rfc3339(reached) or NO_TIME,
+        containers=[
+            _container(replay, row) for row in _rows(replay, "SELECT * FROM container_totals")
+        ],
+        total_events=totals["events"],
+        dropped_events=sum(losses.values()),
+        losses=dict(sorted(losses.items())),
+        defects=defects,
+        evictions=totals["evicted"],
+        completeness=_completeness(sessions, totals, sum(losses.values())),
+        settings=asdict(replay.settings),
+    )
+
+
+def _rows(replay: Replay, sql: str) -> list[dict[str, Any]]:
+    relation = replay.query(sql)
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _row(replay: Replay, sql: str) -> dict[str, Any]:
+    return _rows(replay, sql)[0]
+
+
+def _container(replay: Replay, row: dict[str, Any]) -> ContainerReport:
+    names, found = _files(replay, row["container_no"])
+    return ContainerReport(
+        name=row["name"],
+        cgroup_id=row["cgroup_id"],
+        cgroup_path=row["cgroup_path"],
+        files=_shown(names),
+        total_events=row["events"],
+        unique_files=len(names),
+        found_files=_shown(found),
+        new=row["new"],
+        duplicate=row["duplicate"],
+        excluded=row["excluded"],
+        empty=row["empty"],
+        evicted=row["evicted"],
+        defects={name: row[name] for name in DEFECTS},
+        not_utf8=[
+            NotUtf8(shown(name), name_to_bytes(name).hex()) for name in names if not is_exact(name)
+        ],
+    )
+
+
+def _files(replay: Replay, container_no: int) -> tuple[list[str], list[str]]:
+    """Names of the files of a container, sorted: all, and those found."""
+    table = replay.query(
+        f"SELECT file, hits > 0 AS found FROM kept_files WHERE container_no = {container_no} "
+        "ORDER BY file"
+    ).to_arrow_table()
+    found = table.filter(table.column("found"))
+    return table.column("file").to_pylist(), found.column("file").to_pylist()
+
+
+def _shown(names: list[str]) -> list[str]:
+    """``names``, sorted, as the report has them, sorted too."""
+    return names if all(map(is_exact, names)) else sorted(map(shown, names))
+
+
+def _completeness(sessions: Sequence[Session], totals: dict[str, Any], losses: int) -> Completeness:
+    missing = [name for session in sessions for name in _missing_segments(session)]
+    missing_events = sum(map(_missing_events, sessions))
+    torn = sum(one.unsealed.torn_bytes for one in _segments(sessions) if one.unsealed)
+    lacking = (losses, totals["evicted"], totals["unreadable"], missing, missing_events, torn)
+    return Completeness(
+        complete=not any(lacking),
+        first_event=_rfc3339(_time(totals["first_us"])),
+        last_event=_rfc3339(_time(totals["last_us"])),
+        still_recording=[one.session_id for one in sessions if one.ended_at is None],
+        unknown_container_events=totals["unknown"],
+        missing_segments=missing,
+        earlier_segments_removed=[
+            one.session_id for one in sessions if one.segments and one.segments[0].number > 1
+        ],
+        missing_events=missing_events,
+        torn_bytes=torn,
+    )
+
+
+def _segments(sessions: Sequence[Session]) -> Iterable[Segment]:
+    return (segment for session in sessions for segment in session.segments)
+
+
+def _missing_segments(session: Session) -> list[str]:
+    """Numbers of segments absent between those there are, as ``session 3-5``."""
+    numbers = [segment.number for segment in session.segments]
+    return [
+        f"{session.session_id} {before + 1}" + (f"-{after - 1}" if after > before + 2 else "")
+        for before, after in pairwise(numbers)
+        if after > before + 1
+    ]
+
+
+def _missing_events(session: Session) -> int:
+    """Events absent between the first and the last sequence number of a session."""
+    filled = [segment for segment in session.segments if segment.rows]
+    firsts = [one.first_seq for one in filled if one.first_seq is not None]
+    lasts = [one.last_seq for one in filled if one.last_seq is not None]
+    if not filled or len(firsts) < len(filled):
+        return 0
+    return max(0, max(lasts) - min(firsts) + 1 - sum(one.rows for one in filled))
+
+
+def _only(values: set[str | None]) -> str | None:
+    """The one value of a set that has one."""
+    known = values - {None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    """Null for a time outside the years 1 to 9999, which RFC 3339 cannot say."""
+    try:
+        return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
+
+
+def _rfc3339(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else None

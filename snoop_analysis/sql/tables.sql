@@ -1,0 +1,40 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a capture says about itself, as tables.
+
+CREATE TABLE sessions (
+    session_no UINTEGER,                             -- order of the session in the capture
+    session_id VARCHAR,
+    directory VARCHAR,
+    host VARCHAR,
+    boot_id VARCHAR,                                 -- null where unknown
+    pod_name VARCHAR,                                -- null where unknown
+    namespace VARCHAR,                               -- null where unknown
+    started_at TIMESTAMPTZ,                          -- null where unknown
+    ended_at TIMESTAMPTZ,                            -- null while recording
+    segments BIGINT,                                 -- segment files
+    rows BIGINT,                                     -- events in them
+    torn_bytes BIGINT                                -- bytes of a write that was cut short
+);
+
+CREATE TABLE containers (
+    container_no UINTEGER,                           -- order in reports: by cgroup id
+    cgroup_id UBIGINT,
+    name VARCHAR,
+    cgroup_path VARCHAR,
+    image VARCHAR,                                   -- null where unknown
+    image_digest VARCHAR                             -- null where unknown
+);
+
+-- Under which cgroup id a session saw a container: the ids repeat across boots and hosts.
+CREATE TABLE container_cgroups (
+    session_no UINTEGER,
+    cgroup_id UBIGINT,
+    container_no UINTEGER,
+    name VARCHAR
+);
+
+CREATE TABLE losses (
+    session_no UINTEGER,
+    cause VARCHAR,
+    events BIGINT                                    -- calls that have no row
+);

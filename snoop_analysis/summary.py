@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report for people: first what is missing, in words, then what there is."""
+
+from collections.abc import Iterator
+
+from snoop_analysis.report import Report
+from snoop_analysis.terminal import printable
+
+
+def summary(report: Report) -> list[str]:
+    """The lines of the summary."""
+    files = sum(one.unique_files for one in report.containers)
+    found = sum(len(one.found_files) for one in report.containers)
+    return [
+        *(f"! {line}" for line in _missing(report)),
+        f"{_count(report.total_events, 'event')}, {_count(files, 'distinct file')} "
+        f"({found:,} found), {_losses(report)}",
+        *_covered(report),
+    ]
+
+
+def _missing(report: Report) -> Iterator[str]:
+    """One sentence for each thing the recording lacks."""
+    lacks = report.completeness
+    if report.dropped_events:
+        causes = ", ".join(f"{printable(cause)} {n:,}" for cause, n in report.losses.items() if n)
+        yield f"{_count(report.dropped_events, 'event')} lost while recording: {causes}"
+    if report.evictions:
+        yield (
+            f"{_count(report.evictions, 'file')} evicted by --max-unique-files: "
+            "the list leaves out files that were used"
+        )
+    if lacks.missing_segments:
+        yield f"segments are missing: {printable(', '.join(lacks.missing_segments))}"
+    if lacks.missing_events:
+        yield f"{_count(lacks.missing_events, 'event')} missing from the sequence"
+    if lacks.earlier_segments_removed:
+        yield "the beginning was removed from: " + printable(
+            ", ".join(lacks.earlier_segments_removed)
+        )
+    if lacks.torn_bytes:
+        yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
+    if report.defects["unreadable"]:
+        yield f"{_count(report.defects['unreadable'], 'path')} could not be read"
+    if report.defects["unresolved_base"]:
+        yield (
+            f"{_count(report.defects['unresolved_base'], 'relative path')} "
+            "without a known directory, taken to start at /"
+        )
+    if lacks.unknown_container_events:
+        yield f"{_count(lacks.unknown_container_events, 'event')} of unknown containers not counted"
+    if not report.total_events:
+        yield "no events were recorded"
+
+
+def _covered(report: Report) -> Iterator[str]:
+    lacks = report.completeness
+    if lacks.first_event and lacks.last_event:
+        yield f"from {lacks.first_event} to {lacks.last_event}"
+    if lacks.still_recording:
+        sessions = printable(", ".join(lacks.still_recording))
+        yield f"still recording, or ended without a word: {sessions}"
+
+
+def _losses(report: Report) -> str:
+    return (
+        _count(report.dropped_events, "event") + " lost" if report.dropped_events else "no losses"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is a capture, and what is said of one that is not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from snoop_analysis import Capture
+from snoop_analysis.errors import CaptureError
+from snoop_format.schema import OPEN_EVENTS
+from snoop_format.segment import SegmentWriter
+from snoop_format.session import SESSION_FILE, open_name, sealed_name
+
+from .conftest import Event, Record, segment, write_session
+
+
+def files(path: Path) -> list[str]:
+    (container,) = Capture(path).replay().report().containers
+    return container.files
+
+
+def foreign(directory: Path, table: pa.Table) -> Path:
+    """A capture by a program that writes only what it must."""
+    directory.mkdir(exist_ok=True)
+    said = {"format": 1, "containers": [{"cgroup_id": 1, "name": "app", "cgroup_path": "/"}]}
+    (directory / SESSION_FILE).write_text(json.dumps(said))
+    pq.write_table(table, directory / sealed_name(1))
+    return directory
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table({"cgroup_id": [1, 1], "path": ["/b", "/a"]}),
+        pa.table(
+            {
+                "cgroup_id": pa.array([1, 1], pa.uint32()),
+                "path": pa.array(["/a", "/b"]).dictionary_encode(),
+            }
+        ),
+        pa.table(
+            {
+                "cgroup_id": [1, 1],
+                "path": pa.array(["/a", "/b"], pa.large_string()),
+                "extra": [{"a": 1}, None],
+            }
+        ),
+        pa.table({"cgroup_id": [1, 1], "path": pa.array([b"/a", b"/b"], pa.binary())}),
+        pa.table(
+            {"cgroup_id": [1, 1], "path": ["/a", "/b"], "seq": pa.array([None, None], pa.int64())}
+        ),
+        pa.table(
+            {
+                "cgroup_id": [1, 1],
+                "path": ["/a", "/b"],
+                "ts": pa.array([1, 2], pa.int64()),
+                "ret": [0, 1],
+            }
+        ),
+        pa.table(
+            {"cgroup_id": [1, 1], "path": ["/a", "/b"], "ts": pa.array([1, 2], pa.timestamp("ns"))}
+        ),
+        pa.table(
+            {
+                "cgroup_id": [1, 1],
+                "path": ["/a", "/b"],
+                "base": pa.nulls(2),
+                "comm": [b"x", b"\xff"],
+            }
+        ),
+    ],
+    ids=["bare", "narrow", "large", "bytes", "no seq", "integer time", "nanoseconds", "nulls"],
+)
+def test_writers_differ(tmp_path: Path, table: pa.Table) -> None:
+    capture = Capture(foreign(tmp_path, table))
+    (container,) = capture.replay().report().containers
+    assert container.files == ["/a", "/b"]
+    assert len(capture.events.fetchall()) == 2
+
+
+def test_without_seq_the_order_is_that_of_the_file(tmp_path: Path) -> None:
+    names = [f"/{n % 100}" for n in range(5000)]
+    path = foreign(tmp_path, pa.table({"cgroup_id": [1] * 5000, "path": names}))
+    (container,) = Capture(path).replay(max_unique_files=99).report().containers
+    assert container.evicted == 5000 - 99
+    assert sorted(container.files) == sorted(f"/{n}" for n in range(1, 100))
+
+
+def test_session_directory_and_the_directory_above(record: Record) -> None:
+    path = record([{"path": "/a"}])
+    assert Capture(path).events.columns == Capture(path.parent).events.columns
+    assert files(path) == ["/a"]
+
+
+def test_a_directory_name_is_no_pattern(tmp_path: Path) -> None:
+    odd = tmp_path / "seq=5" / "a[1]*?'"
+    odd.parent.mkdir()
+    assert files(write_session(odd, [{"path": "/a"}])) == ["/a"]
+
+
+def write_open(path: Path, events: list[Event], first_seq: int) -> None:
+    """An open segment as its writer leaves it when it dies: whole, but without an end."""
+    writer = SegmentWriter(path.with_suffix(".whole"))
+    (batch,) = segment(events, first_seq).cast(OPEN_EVENTS).to_batches()
+    writer.write(batch)
+    path.write_bytes(writer.path.read_bytes())
+    writer.close()
+
+
+def test_the_open_segment_counts(record: Record) -> None:
+    path = record([{"path": "/sealed"}])
+    write_open(path / open_name(2), [{"path": "/open"}], 1)
+    with (path / open_name(2)).open("ab") as file:
+        file.write(b"torn")
+    report = Capture(path).replay().report()
+    assert report.containers[0].files == ["/open", "/sealed"]
+    assert report.completeness.torn_bytes == 4
+    assert not report.completeness.complete
+
+
+def test_a_sealed_segment_comes_before_its_open_self(record: Record) -> None:
+    path = record([{"path": "/sealed"}])
+    write_open(path / open_name(1), [{"path": "/open"}], 0)
+    assert files(path) == ["/sealed"]
+
+
+def empty(path: Path) -> None:
+    (path / sealed_name(1)).write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    file = path / sealed_name(1)
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def not_a_capture(path: Path) -> None:
+    pq.write_table(pa.table({"x": [1]}), path / sealed_name(1))
+
+
+def odd_column(path: Path) -> None:
+    pq.write_table(pa.table({"path": ["/a"], "cgroup_id": ["one"]}), path / sealed_name(1))
+
+
+def session_json(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        (path / SESSION_FILE).write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "sentence"),
+    [
+        (empty, sealed_name(1), "it is empty"),
+        (cut, sealed_name(1), "damaged or cut short"),
+        (not_a_capture, sealed_name(1), "not of a capture"),
+        (odd_column, sealed_name(1), "column cgroup_id is of type string"),
+        (session_json("{"), SESSION_FILE, "is damaged"),
+        (session_json("[]"), SESSION_FILE, "does not say which capture format"),
+        (session_json('{"format": 2}'), SESSION_FILE, "use a newer snoop"),
+        (session_json('{"format": 1, "containers": 5}'), SESSION_FILE, "not a list"),
+        (session_json('{"format": 1, "containers": [{}]}'), SESSION_FILE, "no usable cgroup_id"),
+        (session_json('{"format": 1, "losses": {"x": "y"}}'), SESSION_FILE, "counts by cause"),
+        (lambda path: (path / SESSION_FILE).unlink(), "", "has no session.json"),
+    ],
+)
+def test_damage(record: Record, damage: Callable[[Path], Any], file: str, sentence: str) -> None:
+    path = record([{"path": "/a"}])
+    damage(path)
+    with pytest.raises(CaptureError, match=sentence) as caught:
+        Capture(path)
+    assert str(path / file) in str(caught.value)
+
+
+def test_damaged_pages_are_a_sentence_too(record: Record) -> None:
+    path = record([{"path": f"/{n}" * 20} for n in range(5000)])
+    file = path / sealed_name(1)
+    data = bytearray(file.read_bytes())
+    data[100:5000] = bytes(4900)
+    file.write_bytes(data)
+    with pytest.raises(CaptureError, match="could not be read to its end"):
+        Capture(path).replay()
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "file"])
+def test_no_capture(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "there"
+    if kind == "empty":
+        path.mkdir()
+    if kind == "file":
+        path.write_text("x")
+    with pytest.raises(CaptureError, match=str(path)):
+        Capture(path)
+
+
+def test_a_recording_without_events(tmp_path: Path) -> None:
+    report = Capture(write_session(tmp_path, [])).replay().report()
+    assert (report.total_events, report.containers[0].files) == (0, [])
+
+
+def test_events_have_what_people_ask_for(record: Record) -> None:
+    capture = Capture(
+        record([{"path": "x", "base": "/b/", "ret": -2}, {"path": "", "cgroup_id": 9}])
+    )
+    columns = "file, found, errno_name, program, container"
+    assert capture.query(f"SELECT {columns} FROM events ORDER BY seq").fetchall() == [
+        ("/b/x", False, "ENOENT", "app", "app"),
+        ("", True, None, "app", None),
+    ]
+
+
+def test_query_errors_are_ours(record: Record) -> None:
+    with pytest.raises(CaptureError, match="the query failed"):
+        Capture(record([])).query("SELECT nothing FROM nowhere")
+
+
+def test_two_sessions(tmp_path: Path) -> None:
+    same_boot: dict[str, Any] = {"boot_id": "b", "host": "h"}
+    first: dict[str, Any] = {
+        "started_at": "2026-01-02T00:00:00Z",
+        "losses": {"ring_full": 2},
+        **same_boot,
+    }
+    second: dict[str, Any] = {
+        "started_at": "2026-01-01T00:00:00Z",
+        "losses": {"ring_full": 3},
+        **same_boot,
+    }
+    write_session(tmp_path / "a", [{"path": "/x"}, {"path": "/y"}], **first)
+    write_session(tmp_path / "b", [{"path": "/y"}, {"path": "/z"}], **second)
+    replay = Capture(tmp_path).replay(max_unique_files=2)
+    report = replay.report()
+    assert [one.files for one in report.containers] == [["/x", "/y"]]
+    assert (report.containers[0].new, report.evictions, report.dropped_events) == (4, 2, 5)
+    assert report.started_at == "2026-01-01T00:00:00Z"
+    got = replay.results.order("session_no, seq").project("result").fetchall()
+    assert len(got) == 4
+
+
+def test_cgroup_ids_of_different_boots_are_different_containers(tmp_path: Path) -> None:
+    write_session(tmp_path / "a", [{"path": "/x"}], boot_id="1")
+    write_session(tmp_path / "b", [{"path": "/x"}], boot_id="2")
+    report = Capture(tmp_path).replay().report()
+    assert [one.files for one in report.containers] == [["/x"], ["/x"]]

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, run as people run it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from snoop_format.session import sealed_name
+
+from .conftest import Record
+
+EVENTS = [
+    {"path": "/etc/hosts"},
+    {"path": "/etc/hosts", "ret": -2, "syscall": "stat"},
+    {"path": "/proc/self", "syscall": "stat"},
+    {"path": "/lib/x.so", "syscall": "access", "ret": -13},
+]
+
+
+def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from snoop_analysis.cli import main; main()"]
+    return subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_report(record: Record, tmp_path: Path) -> None:
+    done = analyze(record(EVENTS), "--report", tmp_path / "r.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 events, 2 distinct files (1 found), no losses" in done.stdout
+    assert "1 in /etc" in done.stdout
+    assert json.loads((tmp_path / "r.json").read_text())["containers"][0]["files"] == [
+        "/etc/hosts",
+        "/lib/x.so",
+    ]
+
+
+def test_report_to_standard_output(record: Record) -> None:
+    done = analyze(record(EVENTS), "--report", "-")
+    assert json.loads(done.stdout)["total_events"] == 4
+    assert "4 events" in done.stderr
+
+
+def test_table(record: Record) -> None:
+    done = analyze(record(EVENTS))
+    assert done.stdout.splitlines()[-2:] == [
+        "app             2     1       1  /etc/hosts",
+        "app             1     0       1  /lib/x.so",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "counts"),
+    [
+        ("syscall", {"stat": 2, "openat": 1, "access": 1}),
+        ("process", {"app[10]": 4}),
+        ("program", {"app": 4}),
+        ("container", {"app": 4}),
+        ("directory", {"/etc": 2, "/proc": 1, "/lib": 1}),
+        ("directory:1", {"/etc": 2, "/proc": 1, "/lib": 1}),
+        ("file", {"/etc/hosts": 2, "/proc/self": 1, "/lib/x.so": 1}),
+        ("result", {"new": 2, "duplicate": 1, "excluded": 1}),
+        ("errno", {"ok": 2, "ENOENT": 1, "EACCES": 1}),
+        ("extension", {None: 3, ".so": 1}),
+    ],
+)
+def test_by(record: Record, key: str, counts: dict[str | None, int]) -> None:
+    done = analyze(record(EVENTS), "--by", key, "--json")
+    assert done.returncode == 0, done.stderr
+    assert {row[key]: row["events"] for row in json.loads(done.stdout)} == counts
+
+
+def test_by_several(record: Record) -> None:
+    rows = json.loads(analyze(record(EVENTS), "--by", "syscall,errno", "--json").stdout)
+    assert [(row["syscall"], row["errno"], row["events"]) for row in rows] == [
+        ("access", "EACCES", 1),
+        ("openat", "ok", 1),
+        ("stat", "ENOENT", 1),
+        ("stat", "ok", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        ([], ["/etc/hosts", "/lib/x.so"]),
+        (["--exclude", ""], ["/etc/hosts", "/lib/x.so", "/proc/self"]),
+        (["--exclude", "/etc/,/lib"], ["/proc/self"]),
+        (["--exclude", "/etc/", "--exclude", "/proc/"], ["/lib/x.so"]),
+        (["--max-unique-files", "1"], ["/lib/x.so"]),
+        (["--profile", "go-snoop"], ["/etc/hosts"]),
+    ],
+)
+def test_settings(record: Record, arguments: list[str], files: list[str]) -> None:
+    done = analyze(record(EVENTS), *arguments, "--json")
+    assert json.loads(done.stdout)["containers"][0]["files"] == files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["/nowhere"], 1, "there is no capture at /nowhere"),
+        (["."], 1, "holds no capture"),
+        ([], 0, "Usage"),
+        (["--by", "syscall"], 2, "Missing argument"),
+        (["x", "--profile", "other"], 2, "go-snoop"),
+        (["x", "--max-unique-files", "-1"], 2, "not in the range"),
+        (["x", "--nonsense"], 2, "No such option"),
+    ],
+)
+def test_bad_input(arguments: list[str], status: int, sentence: str) -> None:
+    done = analyze(*arguments)
+    assert done.returncode == status or (not arguments and done.returncode in (0, 2))
+    assert sentence in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_such_key(record: Record) -> None:
+    done = analyze(record(EVENTS), "--by", "colour")
+    assert done.returncode == 1
+    assert "no breakdown by 'colour'; choose from syscall" in done.stderr
+
+
+def test_a_report_that_cannot_be_written(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = analyze(record(EVENTS), "--report", tmp_path / "file" / "r.json")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+def test_truncated_segment_is_named(record: Record) -> None:
+    path = record(EVENTS)
+    (path / sealed_name(1)).write_bytes(b"PAR1")
+    done = analyze(path)
+    assert done.returncode == 1
+    assert str(path / sealed_name(1)) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_nothing_reaches_the_terminal_raw(record: Record) -> None:
+    hostile = "/\x1b[2J\x07\u202e/x\ny\x9b"
+    path = record(
+        [{"path": hostile, "comm": hostile}],
+        containers=[{"cgroup_id": 1, "name": hostile, "cgroup_path": hostile}],
+        losses={hostile: 1},
+    )
+    for arguments in ([], ["--by", "process"], ["--by", "directory"], ["--by", "container"]):
+        done = analyze(path, *arguments)
+        assert done.returncode == 0, done.stderr
+        text = (done.stdout + done.stderr).replace("\n", "")
+        assert text.isprintable()
+        assert "\\x1b" in text
+
+
+def test_a_closed_pipe_is_no_traceback(record: Record) -> None:
+    path = record([{"path": f"/{n}"} for n in range(20000)])
+    script = "from snoop_analysis.cli import main; main()"
+    done = subprocess.run(
+        f"{sys.executable} -c '{script}' {path} | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+
+
+def test_help_is_quick() -> None:
+    spent = []
+    for _ in range(5):
+        started = time.perf_counter()
+        assert "Examples" in analyze("--help").stdout
+        spent.append(time.perf_counter() - started)
+    assert min(spent) < 0.25
+
+
+def test_needs_no_recorder() -> None:
+    script = (
+        "import sys, snoop_analysis.commands.report, snoop_analysis.capture; print(*sys.modules)"
+    )
+    modules = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not [name for name in modules if name.split(".")[0] in ("bcc", "snoop_capture")]

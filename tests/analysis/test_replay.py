@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay makes of events."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from snoop_analysis import Capture
+from snoop_analysis.errors import OptionError
+from snoop_analysis.report import ContainerReport
+
+from . import oracle
+from .conftest import Event, Record, in_order
+
+CONTAINERS = [{"cgroup_id": n, "name": f"c{n}", "cgroup_path": f"/c{n}"} for n in (1, 2)]
+PARTS = st.sampled_from([b"", b".", b"..", b"a", b"b", b"\xff", b"\xfe", b"proc", "é".encode()])
+PATHS = st.builds(
+    lambda root, parts: root + b"/".join(parts),
+    st.sampled_from([b"", b"/"]),
+    st.lists(PARTS, max_size=4),
+)
+EVENTS = st.lists(st.tuples(st.sampled_from([1, 2, 3]), PATHS), min_size=1, max_size=60)
+
+
+def as_event(cgroup_id: int, path: bytes) -> Event:
+    try:
+        return {"cgroup_id": cgroup_id, "path": path.decode()}
+    except UnicodeDecodeError:  # shown as a writer may show it: not told apart
+        return {"cgroup_id": cgroup_id, "path": "?", "path_bytes": path}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    EVENTS,
+    st.integers(0, 5),
+    st.lists(st.sampled_from(["/proc/", "/a", "/"]), max_size=2),
+    st.integers(1, 4),
+)
+def test_equals_the_oracle(
+    record: Record, events: list[tuple[int, bytes]], bound: int, exclude: list[str], segments: int
+) -> None:
+    path = record([as_event(*event) for event in events], segments, containers=CONTAINERS)
+    replay = Capture(path).replay(exclude=exclude, max_unique_files=bound)
+    prefixes = [prefix.encode() for prefix in exclude]
+    results, containers = oracle.replay(events, [1, 2], prefixes, bound)
+
+    assert in_order(replay.results, "result") == results
+    for one in replay.report().containers:
+        wanted = containers[one.cgroup_id]
+        assert one.files == sorted(file.decode(errors="backslashreplace") for file in wanted.files)
+        assert (one.new, one.duplicate, one.excluded, one.empty, one.evicted) == (
+            wanted.new,
+            wanted.duplicate,
+            wanted.excluded,
+            wanted.empty,
+            wanted.evicted,
+        )
+
+
+def only(record: Record, *events: Event, **settings: Any) -> ContainerReport:
+    (container,) = Capture(record(events)).replay(**settings).report().containers
+    return container
+
+
+@pytest.mark.parametrize(
+    ("event", "file"),
+    [
+        ({"path": "x", "base": "/app"}, "/app/x"),
+        ({"path": "x", "base": "/app", "real_path": "/else/x"}, "/app/x"),
+        ({"path": "d", "real_path": "/srv/d"}, "/srv/d"),  # chdir: no base, its target
+        ({"path": "/d", "real_path": "/srv/d"}, "/d"),  # absolute: lexical, links not followed
+        ({"path": "x"}, "/x"),
+        ({"path": "../x", "base": ""}, "/x"),
+        ({"path": "x", "base": "?", "base_bytes": b"/\xff/y"}, "/\\xff/y/x"),
+        ({"path": "?", "path_bytes": b"\xff/../\xc3\xa9", "base": "/"}, "/é"),
+        ({"path": "?", "path_bytes": "/é".encode()}, "/é"),
+        ({"path": None, "path_bytes": b"/x"}, "/x"),
+        ({"path": "/'; DROP TABLE files; --"}, "/'; DROP TABLE files; --"),
+        ({"path": '/a\nb\x1b[31m"q" $(x) {y} %s ?'}, '/a\nb\x1b[31m"q" $(x) {y} %s ?'),
+        ({"path": "/" + "a/" * 2047}, "/" + "/".join("a" * 2047)),
+        ({"path": "/日本/./naïve"}, "/日本/naïve"),
+    ],
+)
+def test_name_of_a_file(record: Record, event: Event, file: str) -> None:
+    assert only(record, event).files == [file]
+
+
+@pytest.mark.parametrize(
+    ("event", "defects"),
+    [
+        ({"path": None, "note": "unreadable"}, {"unreadable": 1, "unresolved_base": 0}),
+        ({"path": "x"}, {"unreadable": 0, "unresolved_base": 1}),
+        ({"path": ""}, {"unreadable": 0, "unresolved_base": 0}),
+        ({"path": "d", "real_path": "/srv/d"}, {"unreadable": 0, "unresolved_base": 0}),
+        ({"path": "x", "base_bytes": b"/\xff"}, {"unreadable": 0, "unresolved_base": 0}),
+    ],
+)
+def test_defects(record: Record, event: Event, defects: dict[str, int]) -> None:
+    container = only(record, event)
+    assert container.defects == defects
+    assert container.total_events == 1
+
+
+def test_an_unread_path_is_no_file_and_not_empty(record: Record) -> None:
+    container = only(record, {"path": None}, {"path": ""})
+    assert (container.files, container.empty, container.defects["unreadable"]) == ([], 1, 1)
+
+
+def test_bytes_are_the_identity(record: Record) -> None:
+    same_text = [{"path": "/x?", "path_bytes": name} for name in (b"/x\xfe", b"/x\xff", b"/x\xfe")]
+    container = only(record, *same_text, {"path": "/x?"}, {"path": "/x\\xff"})
+    assert container.files == ["/x?", "/x\\xfe", "/x\\xff", "/x\\xff"]
+    assert [(one.file, one.bytes) for one in container.not_utf8] == [
+        ("/x\\xfe", b"/x\xfe".hex()),
+        ("/x\\xff", b"/x\xff".hex()),
+    ]
+
+
+def test_found_files_are_those_a_call_found(record: Record) -> None:
+    container = only(
+        record,
+        {"path": "/no", "ret": -2},
+        {"path": "/yes", "ret": -13},
+        {"path": "/yes", "ret": 0},
+        {"path": "/unknown", "ret": None, "note": "blocked"},
+    )
+    assert container.files == ["/no", "/unknown", "/yes"]
+    assert container.found_files == ["/yes"]
+
+
+def test_neither_hit_nor_miss(record: Record) -> None:
+    events = [{"path": "/a", "ret": ret} for ret in (3, -2, None)]
+    (row,) = Capture(record(events)).replay().breakdown("syscall").fetchall()
+    assert row[:6] == ("openat", 3, 1, 1, 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "files"),
+    [
+        (["/proc/", "/sys/", "/dev/"], ["/proc", "/x"]),
+        ([], ["/proc", "/proc/1", "/x"]),
+        ([""], ["/proc", "/proc/1", "/x"]),
+        (["/x", "/proc"], []),
+        (["'"], ["/proc", "/proc/1", "/x"]),
+    ],
+)
+def test_exclude(record: Record, exclude: list[str], files: list[str]) -> None:
+    events = [{"path": path} for path in ("/x", "/proc/1", "/proc/../proc/")]
+    assert only(record, *events, exclude=exclude).files == files
+
+
+def test_exclude_bytes(record: Record) -> None:
+    events = [{"path": "?", "path_bytes": path} for path in (b"/\xff/a", b"/\xfe/a")]
+    assert only(record, *events, exclude=[b"/\xff".decode(errors="surrogateescape")]).files == [
+        "/\\xfe/a"
+    ]
+
+
+def test_a_bound_below_nothing(record: Record) -> None:
+    with pytest.raises(OptionError, match="cannot be negative"):
+        Capture(record([])).replay(max_unique_files=-1)
+
+
+def test_no_bound_has_no_evictions_and_a_bound_says_how_many(record: Record) -> None:
+    events = [{"path": f"/{n % 7}"} for n in range(50)]
+    assert only(record, *events, max_unique_files=7).evicted == 0
+    assert only(record, *events, max_unique_files=6).evicted == 44
+    assert only(record, *events, max_unique_files=6).unique_files == 6
+
+
+def test_order_is_seq_not_place(record: Record) -> None:
+    events = [
+        {"path": "/late", "seq": 9},
+        {"path": "/early", "seq": 1},
+        {"path": "/late", "seq": 2},
+    ]
+    replay = Capture(record(events)).replay(max_unique_files=1)
+    assert in_order(replay.results, "result") == ["new", "new", "duplicate"]
+
+
+def test_replays_do_not_disturb_each_other(record: Record) -> None:
+    capture = Capture(record([{"path": "/a"}, {"path": "/b"}]))
+    first, second = capture.replay(exclude=["/a"]), capture.replay(exclude=["/b"])
+    assert in_order(first.results, "result") == ["excluded", "new"]
+    assert in_order(second.results, "result") == ["new", "excluded"]

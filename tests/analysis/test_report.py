@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report: fields the Go program's readers know, and what the recording lacks."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snoop_analysis import Capture
+from snoop_analysis.summary import summary
+from snoop_format.session import sealed_name
+
+from .conftest import Record
+
+TIMES = {"started_at": "2026-01-02T03:04:05.5Z", "ended_at": "2026-01-02T04:00:00Z"}
+EVENTS = [{"path": "/b"}, {"path": "/a", "ret": -2}, {"path": "/b", "cgroup_id": 2}]
+CONTAINERS = [
+    {"cgroup_id": 2, "name": "two", "cgroup_path": "/pod/two"},
+    {"cgroup_id": 1, "name": "one", "cgroup_path": "/pod/one"},
+]
+
+
+def written(path: Path, capture: Path, **settings: Any) -> dict[str, Any]:
+    Capture(capture).replay(**settings).report().write(path)
+    said = json.loads(path.read_text())
+    assert isinstance(said, dict)
+    return said
+
+
+def test_the_fields_of_the_go_program(record: Record, tmp_path: Path) -> None:
+    capture = record(
+        EVENTS, containers=CONTAINERS, pod_name="p", namespace="n", losses={"x": 3, "y": 4}, **TIMES
+    )
+    report = written(tmp_path / "r.json", capture)
+    wanted = {
+        "pod_name": "p",
+        "namespace": "n",
+        "started_at": "2026-01-02T03:04:05.500000Z",
+        "last_updated_at": "2026-01-02T04:00:00Z",
+        "total_events": 3,
+        "dropped_events": 7,
+    }
+    assert {name: report[name] for name in wanted} == wanted
+    fields = ("name", "cgroup_id", "cgroup_path", "files", "total_events", "unique_files")
+    assert [[one[name] for name in fields] for one in report["containers"]] == [
+        ["one", 1, "/pod/one", ["/a", "/b"], 2, 2],
+        ["two", 2, "/pod/two", ["/b"], 1, 1],
+    ]
+    assert list(report)[:7] == [*list(wanted)[:4], "containers", "total_events", "dropped_events"]
+
+
+def test_unknown_things_are_omitted_or_no_time(record: Record, tmp_path: Path) -> None:
+    report = written(tmp_path / "r.json", record([]))
+    assert not {"pod_name", "namespace"} & set(report)
+    assert report["started_at"] == "0001-01-01T00:00:00Z"
+    assert report["containers"][0]["files"] == []
+
+
+def test_write_replaces_and_leaves_nothing_else(record: Record, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "r.json"
+    for _ in range(2):
+        written(target, record(EVENTS))
+    assert [entry.name for entry in target.parent.iterdir()] == ["r.json"]
+    assert stat.S_ISREG(target.stat().st_mode)
+
+
+def test_hostile_names_survive_json(record: Record, tmp_path: Path) -> None:
+    names = ['/"', "/\n", "/\x1b[0m", "/\\", "/\u2028", "/😀", "/</script>"]
+    report = written(tmp_path / "r.json", record([{"path": name} for name in names]))
+    assert report["containers"][0]["files"] == sorted(names)
+
+
+def test_complete(record: Record) -> None:
+    report = Capture(record([{"path": "/a"}], segments=1, **TIMES)).replay().report()
+    assert report.completeness.complete
+    assert summary(report)[0] == "1 event, 1 distinct file (1 found), no losses"
+
+
+@pytest.mark.parametrize(
+    ("events", "settings", "session", "line"),
+    [
+        ([], {}, {"losses": {"ring_full": 2}}, "2 events lost while recording: ring_full 2"),
+        ([{"path": "/a"}, {"path": "/b"}], {"max_unique_files": 1}, {}, "1 file evicted"),
+        ([{"path": "/a"}, {"path": "/b", "seq": 5}], {}, {}, "4 events missing from the sequence"),
+        ([{"path": None}], {}, {}, "1 path could not be read"),
+        ([{"path": "x"}], {}, {}, "1 relative path without a known directory"),
+        ([{"path": "/a", "cgroup_id": 7}], {}, {}, "1 event of unknown containers"),
+        ([], {}, {}, "no events were recorded"),
+    ],
+)  # fmt: skip
+def test_the_summary_says_first_what_is_missing(
+    record: Record, events: Any, settings: Any, session: Any, line: str
+) -> None:
+    report = Capture(record(events, **session)).replay(**settings).report()
+    first = summary(report)[0]
+    assert first.startswith("! ")
+    assert line in first
+
+
+def test_missing_segments(record: Record) -> None:
+    path = record([{"path": f"/{n}"} for n in range(5)], segments=5)
+    (path / sealed_name(1)).unlink()
+    (path / sealed_name(3)).unlink()
+    lacks = Capture(path).replay().report().completeness
+    assert lacks.missing_segments == [f"{path.name} 3"]
+    assert lacks.earlier_segments_removed == [path.name]
+    assert lacks.missing_events == 1
+
+
+@pytest.mark.parametrize("microseconds", [-(1 << 62), (1 << 62), 0])
+def test_absurd_times(record: Record, microseconds: int) -> None:
+    events = [{"path": "/a", "ts": microseconds}]
+    report = Capture(record(events)).replay().report()
+    assert report.containers[0].files == ["/a"]
+    assert "\n".join(summary(report))
