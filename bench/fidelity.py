@@ -93,8 +93,9 @@ def capture(command: Sequence[str], cwd: Path | None = None) -> list[Call]:
 def _run(command: Sequence[str], cwd: Path | None) -> None:
     """Run a command silently; what the command itself exits with does not matter here."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    done = subprocess.run(command, **streams, cwd=cwd, env=own, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd, env=own, check=False
+    )
     if b"snoop-capture:" in done.stderr and b" events, " not in done.stderr:
         raise SystemExit(done.stderr.decode(errors="replace"))
 

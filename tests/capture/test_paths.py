@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A path is recorded as it was passed, whatever bytes it consists of."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from snoop_format.schema import UNREADABLE
+from tests.capture.conftest import Build
+from tests.capture.recording import Argument, Recorder, Recording, Row
+
+pytestmark = pytest.mark.bpf
+
+ENOENT, EFAULT, ENAMETOOLONG = -2, -14, -36
+LONGEST = b"/" + b"/".join([b"x" * 255] * 16)[:4094]
+
+# name: path as passed, column path, column path_bytes, column ret
+READ: dict[str, tuple[bytes, str, bytes | None, int]] = {
+    "newline": (b"/no/a\nb", "/no/a\nb", None, ENOENT),
+    "tab and carriage return": (b"/no/\t\r", "/no/\t\r", None, ENOENT),
+    "quotes": (b"/no/'\"`", "/no/'\"`", None, ENOENT),
+    "backslash": (b"/no/\\n", "/no/\\n", None, ENOENT),
+    "escape": (b"/no/\x1b[31m", "/no/\x1b[31m", None, ENOENT),
+    "emoji": ("/no/🐳".encode(), "/no/🐳", None, ENOENT),
+    "combining letters": ("/no/e\u0301".encode(), "/no/e\u0301", None, ENOENT),
+    "not UTF-8": (b"/no/\xff\xfe", "/no/\\xff\\xfe", b"/no/\xff\xfe", ENOENT),
+    "cut UTF-8": (b"/no/\xf0\x9f", "/no/\\xf0\\x9f", b"/no/\xf0\x9f", ENOENT),
+    "surrogate": (b"/no/\xed\xa0\x80", "/no/\\xed\\xa0\\x80", b"/no/\xed\xa0\x80", ENOENT),
+    "as not UTF-8 is escaped": (b"/no/\\xff\\xfe", "/no/\\xff\\xfe", None, ENOENT),
+    "dots and slashes": (b"/no//./a/../b/", "/no//./a/../b/", None, ENOENT),
+    "empty": (b"", "", None, ENOENT),
+    "one byte": (b"/", "/", None, 0),
+    "4,095 bytes": (LONGEST, LONGEST.decode(), None, ENOENT),
+}
+
+# name: step of tests/programs/steps.c, column ret
+UNREAD: dict[str, tuple[list[Argument], int]] = {
+    "4,096 bytes": (["stat", LONGEST + b"y"], ENAMETOOLONG),
+    "5,000 bytes": (["stat", b"/" * 5000], ENAMETOOLONG),
+    "NULL": (["null"], EFAULT),
+    "an address in the first page": (["bad", "0x10"], EFAULT),
+    "an address in the kernel": (["bad", "0xffffffff81000000"], EFAULT),
+    "an address that is none": (["bad", "0x8000000000000000"], EFAULT),
+    "no end before the end of memory": (["edge"], EFAULT),
+}
+
+
+def stats(recording: Recording) -> list[Row]:
+    """The rows of the program's own calls: those before it prints its first line are libc's."""
+    return [row for row in recording.where(syscall="newfstatat") if row["dirfd"] == -100]
+
+
+@pytest.fixture(scope="module")
+def recording(record: Recorder, build: Build) -> Recording:
+    steps: list[Argument] = []
+    for path, *_ in READ.values():
+        steps += ["stat", path]
+    for step, _ in UNREAD.values():
+        steps += step
+    recording = record([build("steps"), *steps])
+    assert recording.code == 0, recording.stderr
+    return recording
+
+
+def test_every_call_is_a_row_with_its_result(recording: Recording) -> None:
+    rets = [ret for *_, ret in READ.values()] + [ret for _, ret in UNREAD.values()]
+    assert [int(line) for line in recording.stdout.split()] == rets
+    assert [row["ret"] for row in stats(recording)] == rets
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_path_is_recorded_as_passed(recording: Recording, name: str) -> None:
+    _, path, path_bytes, _ = READ[name]
+    row = stats(recording)[list(READ).index(name)]
+    assert (row["path"], row["path_bytes"], row["note"]) == (path, path_bytes, None)
+    assert row["base"] is None
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_path_that_cannot_be_read_is_null(recording: Recording, name: str) -> None:
+    row = stats(recording)[len(READ) + list(UNREAD).index(name)]
+    assert (row["path"], row["path_bytes"], row["note"]) == (None, None, UNREADABLE)
+
+
+def test_unread_paths_are_counted_as_defects(recording: Recording) -> None:
+    assert recording.session["defects"]["unreadable"] == len(UNREAD)
+    assert recording.lost == 0
+
+
+def test_the_command_is_kept_as_given(recording: Recording) -> None:
+    passed = [os.fsencode(word) for word in recording.session["command"]]
+    assert READ["not UTF-8"][0] in passed
+    assert READ["newline"][0] in passed
+
+
+def test_what_an_open_led_to(record: Recorder, build: Build, tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch()
+    link.symlink_to("file")
+    recording = record([build("steps"), "open", link, "open", file, "open", link, "open", "/no"])
+    first, second, third, failed = recording.where(syscall="openat")
+    status = file.stat()
+    for row in (first, second, third):
+        assert (row["dev"], row["ino"]) == (status.st_dev, status.st_ino)
+    assert [row["path"] for row in (first, second, third)] == [str(link), str(file), str(link)]
+    assert (first["real_path"], third["real_path"]) == (str(file), None)  # at first sight only
+    assert (failed["real_path"], failed["dev"], failed["ino"]) == (None, None, None)
+
+
+def test_who_made_the_call(record: Recorder, build: Build) -> None:
+    recording = record(["setpriv", "--reuid", "65534", build("steps"), "stat", "/etc"])
+    row = recording.one(path="/etc", syscall="newfstatat")
+    assert (row["comm"], row["exe"], row["uid"]) == ("steps", build("steps"), 65534)
+    assert row["pid"] == row["tid"]
+    assert row["ppid"] != row["pid"]

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * steps WORD...: makes the calls that its arguments say, in order, and prints the result of each
+ * on a line of its own: what the call returned, or minus errno.
+ *
+ *   stat PATH            open PATH              chdir DIR    fchdir FD    chroot DIR
+ *   statat FD PATH       openat FD PATH         mkdir DIR    rmdir DIR
+ *   at FD PATH           opens directory PATH and makes that descriptor FD
+ *   openat2 FD RESOLVE PATH                     with open_how.resolve
+ *   empty FD             newfstatat(FD, "", AT_EMPTY_PATH)
+ *   null                 newfstatat(AT_FDCWD, NULL)
+ *   bad NUMBER           newfstatat(AT_FDCWD, (char *)NUMBER)
+ *   edge                 a path without an end at the end of mapped memory
+ *   down COUNT NAME      COUNT times mkdir NAME and chdir NAME
+ *   exec PATH            execve; the words after it are the new program's arguments
+ *   execat FD FLAGS PATH execveat, likewise
+ *   threadexec PATH      execve by a second thread
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static char **words;
+
+static char *word(void)
+{
+	if (!*words)
+		exit(64);
+	return *words++;
+}
+
+static int number(void)
+{
+	return strtol(word(), NULL, 0);
+}
+
+static long stat_at(int fd, const char *path, int flags)
+{
+	struct stat stat;
+
+	return syscall(SYS_newfstatat, fd, path, &stat, flags);
+}
+
+static long open_as(int fd, const char *path)
+{
+	int opened = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+
+	return opened < 0 ? -1 : dup2(opened, fd);
+}
+
+static long open2(int fd, unsigned long resolve, const char *path)
+{
+	struct open_how how = {.flags = O_RDONLY, .resolve = resolve};
+
+	return syscall(SYS_openat2, fd, path, &how, sizeof(how));
+}
+
+static long stat_edge(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(memory + page, page);
+	memset(memory, 'e', page);
+	return stat_at(AT_FDCWD, memory + page - 8, 0);
+}
+
+static long down(int count, const char *name)
+{
+	while (count--)
+		if (mkdir(name, 0700) || chdir(name))
+			return -1;
+	return 0;
+}
+
+static void *exec_in_thread(void *path)
+{
+	execve(path, words - 1, environ);
+	return NULL;
+}
+
+static long exec_by_thread(char *path)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, exec_in_thread, path);
+	pthread_join(thread, NULL);
+	return -1;
+}
+
+static long step(const char *name)
+{
+	int fd, value;
+
+	if (!strcmp(name, "stat"))
+		return stat_at(AT_FDCWD, word(), 0);
+	if (!strcmp(name, "statat"))
+		return fd = number(), stat_at(fd, word(), 0);
+	if (!strcmp(name, "open"))
+		return syscall(SYS_openat, AT_FDCWD, word(), O_RDONLY, 0);
+	if (!strcmp(name, "openat"))
+		return fd = number(), syscall(SYS_openat, fd, word(), O_RDONLY, 0);
+	if (!strcmp(name, "openat2"))
+		return fd = number(), value = number(), open2(fd, value, word());
+	if (!strcmp(name, "at"))
+		return fd = number(), open_as(fd, word());
+	if (!strcmp(name, "chdir"))
+		return chdir(word());
+	if (!strcmp(name, "fchdir"))
+		return fchdir(number());
+	if (!strcmp(name, "chroot"))
+		return chroot(word());
+	if (!strcmp(name, "mkdir"))
+		return mkdir(word(), 0700);
+	if (!strcmp(name, "rmdir"))
+		return rmdir(word());
+	if (!strcmp(name, "empty"))
+		return stat_at(number(), "", AT_EMPTY_PATH);
+	if (!strcmp(name, "null"))
+		return stat_at(AT_FDCWD, NULL, 0);
+	if (!strcmp(name, "bad"))
+		return stat_at(AT_FDCWD, (char *)strtoul(word(), NULL, 0), 0);
+	if (!strcmp(name, "edge"))
+		return stat_edge();
+	if (!strcmp(name, "down"))
+		return value = number(), down(value, word());
+	if (!strcmp(name, "exec")) {
+		char *path = word();
+
+		return execve(path, words - 1, environ);
+	}
+	if (!strcmp(name, "execat")) {
+		fd = number();
+		value = number();
+		char *path = word();
+
+		return syscall(SYS_execveat, fd, path, words - 1, environ, value);
+	}
+	if (!strcmp(name, "threadexec"))
+		return exec_by_thread(word());
+	fprintf(stderr, "unknown step %s\n", name);
+	exit(64);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	words = argv + 1;
+	while (*words) {
+		long result = step(word());
+
+		printf("%d\n", result < 0 ? -errno : (int)result);
+		fflush(stdout);
+	}
+	return 0;
+}
