@@ -60,6 +60,7 @@ struct control {
 	u64 released;
 	u64 armed;
 	u64 rows;
+	u64 uring_rings; /* created in the traced cgroups */
 	u64 lost[LOSS_CAUSES];
 };
 
@@ -111,6 +112,7 @@ struct call {
 	u32 kernel_path;
 	u32 role;
 	u32 last_role;
+	u64 request; /* struct io_kiocb * of a call that was submitted through io_uring */
 	u64 result; /* struct path * of what the call led to, or 0 */
 	/* the row */
 	u32 row;
@@ -141,6 +143,7 @@ BPF_F_TABLE("array", u32, struct block, blocks, CPUS * BLOCKS, BPF_F_MMAPABLE);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
+BPF_F_TABLE("lru_hash", u64, u32, in_flight, 16384, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
 BPF_PROG_ARRAY(steps, 4);
 
@@ -226,9 +229,9 @@ static inline u64 traced_cgroup(struct config *cfg)
 	return 0;
 }
 
-static inline void lose(struct call *call, u32 cause)
+static inline void count_loss(u64 cgroup, u32 cause)
 {
-	struct loss_key key = {.cgroup = call->cgroup, .cause = cause};
+	struct loss_key key = {.cgroup = cgroup, .cause = cause};
 	struct control *ctl = get_control();
 	u64 zero = 0, *count;
 
@@ -237,6 +240,12 @@ static inline void lose(struct call *call, u32 cause)
 	count = losses.lookup_or_try_init(&key, &zero);
 	if (count)
 		__sync_fetch_and_add(count, 1);
+}
+
+static inline void lose(struct call *call, u32 cause)
+{
+	if (!(call->kind & KIND_URING_DONE)) /* that is not an event, but the result of one */
+		count_loss(call->cgroup, cause);
 }
 
 static inline void ring_bell(void)
@@ -378,16 +387,16 @@ static inline bool row(struct call *call)
 	block->dirfd[n] = call->dirfd[role];
 	block->who[n] = who_index(call, block);
 	length = read_path(call, block, role);
-	if (length < 0)
-		call->mark |= MARK_UNREADABLE;
-	else
-		block->path_to[n] = block->path_end + length;
+	if (length < 0) {
+		length = 0;
+		if (!(call->kind & KIND_URING_DONE))
+			call->mark |= MARK_UNREADABLE;
+	}
+	block->path_to[n] = block->path_end + length;
 	if (has_base(call, block, length))
 		call->todo |= WALK_BASE;
-	if (call->result && role == call->last_role)
+	if (call->request || (call->result && role == call->last_role))
 		call->todo |= WALK_REAL;
-	if (length < 0)
-		block->path_to[n] = block->path_end;
 	block->base_to[n] = block->base_end;
 	block->real_to[n] = block->real_end;
 	return true;
@@ -512,19 +521,24 @@ static inline bool first_sight(struct call *call, struct config *cfg, u64 ino)
 	return true;
 }
 
-/* Device and inode go before the names of the walk. */
+/* Device and inode go before the names of the walk; a request's address takes their place. */
 static inline bool prepare_real(struct call *call, struct block *block)
 {
 	struct config *cfg = get_config();
 	u64 inode, at, ids[2], n = call->row;
 
 	set_lane(call, REAL_START, block->real_end, REAL_BYTES);
-	start_at(call, call->result);
-	inode = DENTRY(call, d_inode);
-	if (!inode || !cfg)
-		return false;
-	ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
-	ids[1] = load(inode + AT_inode__i_ino);
+	if (call->request) {
+		ids[0] = call->request;
+		ids[1] = 0;
+	} else {
+		start_at(call, call->result);
+		inode = DENTRY(call, d_inode);
+		if (!inode || !cfg)
+			return false;
+		ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
+		ids[1] = load(inode + AT_inode__i_ino);
+	}
 	at = call->at;
 	opaque(at);
 	opaque(n);
@@ -533,8 +547,10 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
 	call->lane_from = at + sizeof(ids);
 	call->at = at + sizeof(ids);
-	call->mark |= MARK_HAS_ID;
 	block->real_to[n] = call->at - REAL_START;
+	if (call->request)
+		return false;
+	call->mark |= MARK_HAS_ID;
 	if (!first_sight(call, cfg, ids[1]))
 		return false;
 	if (is_deleted(call))
@@ -665,7 +681,7 @@ static inline void finish_row(struct bpf_raw_tracepoint_args *ctx, struct call *
 	publish(call);
 	if (call->role < call->last_role) {
 		call->role++;
-		steps.call(ctx, STEP_ROW);
+		steps.call(ctx, STEP_NEXT_ROW);
 		lose(call, LOST_TAIL_CALL);
 	}
 	call->busy = 0;
@@ -679,7 +695,7 @@ static inline void begin_row(struct bpf_raw_tracepoint_args *ctx, struct call *c
 	}
 	if (call->role < call->last_role) {
 		call->role++;
-		steps.call(ctx, STEP_ROW);
+		steps.call(ctx, STEP_NEXT_ROW);
 		lose(call, LOST_TAIL_CALL);
 	}
 	call->busy = 0;
@@ -719,18 +735,20 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /* Takes the per-CPU call; NULL, and a loss, where an interrupted program holds it. */
-static inline struct call *begin_call(struct config *cfg, u64 cgroup)
+static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
 {
 	struct call *call = get_call();
 
 	if (!call)
 		return NULL;
 	if (call->busy) {
-		call->cgroup = cgroup;
-		lose(call, LOST_BUSY);
+		if (!(kind & KIND_URING_DONE))
+			count_loss(cgroup, LOST_BUSY);
 		return NULL;
 	}
 	call->busy = 1;
+	call->kind = kind;
+	call->act = 0;
 	call->ts = bpf_ktime_get_ns();
 	call->task = bpf_get_current_task();
 	call->cgroup = cgroup;
@@ -741,6 +759,7 @@ static inline struct call *begin_call(struct config *cfg, u64 cgroup)
 	call->kernel_path = 0;
 	call->role = 0;
 	call->last_role = 0;
+	call->request = 0;
 	call->result = 0;
 	return call;
 }
@@ -829,11 +848,10 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (spec->act & ACT_EXEC && ret == 0) /* on_exec has it */
 		return 0;
-	call = begin_call(cfg, cgroup);
+	call = begin_call(cfg, cgroup, nr);
 	if (!call)
 		return 0;
 	bpf_probe_read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
-	call->kind = nr;
 	call->act = spec->act;
 	call->ret = ret;
 	call->path[0] = argument(call, spec->path[0], compat);
@@ -881,14 +899,14 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	cgroup = traced_cgroup(cfg);
 	if (!cgroup)
 		return 0;
-	call = begin_call(cfg, cgroup);
+	call = begin_call(cfg, cgroup, KIND_EXEC);
 	if (!call)
 		return 0;
 	regs = load(call->task + AT_task_struct__stack) + cfg->regs_at;
 	filename = load(bprm + AT_linux_binprm__filename);
 	interp = load(bprm + AT_linux_binprm__interp);
 	call->kernel_path = 1;
-	call->kind = (load32(regs + AT_NR) & KIND_INDEX) | KIND_EXEC;
+	call->kind |= load32(regs + AT_NR) & KIND_INDEX;
 	call->act = ACT_EXEC;
 	call->ret = 0;
 	call->path[0] = filename;
@@ -906,5 +924,111 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	__sync_fetch_and_add(&cfg->execs, 1);
 	call->execs = cfg->execs;
 	begin_row(ctx, call);
+	return 0;
+}
+
+#ifdef AT_io_kiocb__cmd
+/*
+ * io_uring makes calls that no system call shows. A request is seen where it is submitted, with
+ * its paths copied by the kernel, and where it completes, with its result; the reader joins the
+ * two rows by the request's address.
+ */
+static inline u32 uring_kind(u64 req)
+{
+	u32 opcode = 0;
+
+	bpf_probe_read_kernel(&opcode, 1, (void *)(req + AT_io_kiocb__opcode));
+	return URING + opcode;
+}
+
+/* A field of the request's command; `place` is its offset, counted from 1. */
+static inline u64 command_field(u64 req, u8 place)
+{
+	return load(req + AT_io_kiocb__cmd + place - 1);
+}
+
+static inline u64 command_path(u64 req, u8 place)
+{
+	return place ? load(command_field(req, place) + AT_filename__name) : 0;
+}
+
+static inline s32 command_dirfd(u64 req, u8 place)
+{
+	return place ? (s32)command_field(req, place) : AT_FDCWD;
+}
+
+int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 req = ctx->args[0], cgroup;
+	u32 kind = uring_kind(req);
+	struct spec *spec = table.lookup(&kind);
+	struct config *cfg;
+	struct call *call;
+	u32 one = 1;
+
+	if (!spec || !spec->wanted)
+		return 0;
+	cfg = get_config();
+	if (!cfg)
+		return 0;
+	cgroup = traced_cgroup(cfg);
+	if (!cgroup)
+		return 0;
+	call = begin_call(cfg, cgroup, kind);
+	if (!call)
+		return 0;
+	in_flight.update(&req, &one);
+	call->request = req;
+	call->kernel_path = 1;
+	call->act = spec->act;
+	call->ret = 0;
+	call->path[0] = command_path(req, spec->path[0]);
+	call->path[1] = command_path(req, spec->path[1]);
+	call->dirfd[0] = command_dirfd(req, spec->dirfd[0]);
+	call->dirfd[1] = command_dirfd(req, spec->dirfd[1]);
+	if (spec->flags)
+		call->flags = (u32)command_field(req, spec->flags);
+	if (spec->path[1])
+		call->last_role = 1;
+	if (spec->act & ACT_OPENS &&
+	    load(req + AT_io_kiocb__cmd + AT_io_open__how__resolve) & RESOLVE_IN_ROOT)
+		call->kind |= KIND_IN_ROOT;
+	begin_row(ctx, call);
+	return 0;
+}
+
+int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 req = ctx->args[1];
+	u32 kind = uring_kind(req);
+	struct spec *spec = table.lookup(&kind);
+	struct config *cfg = get_config();
+	struct call *call;
+
+	if (!spec || !spec->wanted || !cfg || !in_flight.lookup(&req))
+		return 0;
+	in_flight.delete(&req);
+	call = begin_call(cfg, bpf_get_current_cgroup_id(), kind | KIND_URING_DONE);
+	if (!call)
+		return 0;
+	call->act = spec->act;
+	call->flags = req;
+	call->ret = (s32)load32(req + AT_io_kiocb__cqe__res);
+	call->dirfd[0] = AT_FDCWD;
+	/* A file that goes to a slot of the ring has no descriptor. */
+	if (!load32(req + AT_io_kiocb__cmd + AT_io_open__file_slot))
+		call->result = result_path(call);
+	begin_row(ctx, call);
+	return 0;
+}
+#endif
+
+int on_uring_create(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct config *cfg = get_config();
+	struct control *ctl = get_control();
+
+	if (cfg && ctl && traced_cgroup(cfg))
+		ctl->uring_rings++;
 	return 0;
 }

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from snoop_capture import layout
+from snoop_capture import layout, opcodes, uring
 from snoop_capture.ring import Rows
 from snoop_capture.syscalls import Syscall
+from snoop_capture.uring import RequestJoin
 from snoop_format import schema
 
 Array = NDArray[Any]
@@ -31,6 +33,7 @@ _NOTES: Final = (schema.RESTARTED, schema.UNREADABLE, schema.UNRESOLVED_BASE, sc
 _ROLES: Final = (schema.OLD, schema.NEW)
 _KINDS: Final = layout.KIND_ROLE * 2
 _REAL_HEAD: Final = 16  # device and inode, before the names
+_UNNUMBERED: Final = schema.OPEN_EVENTS.remove(0)  # without seq
 _TYPES: Final = {field.name: field.type for field in schema.OPEN_EVENTS}
 
 
@@ -46,6 +49,7 @@ class EventBuilder:
         self.clock_offset = clock_offset
         self.events = 0
         self.defects = {schema.UNREADABLE: 0, schema.UNRESOLVED_BASE: 0}
+        self._requests = RequestJoin()
         self._names = [*sorted({call.name for call in table.values()}), EXEC_INTERPRETER]
         self._name = np.zeros(_KINDS, np.int32)
         self._has_flags = np.zeros(_KINDS, bool)
@@ -62,19 +66,29 @@ class EventBuilder:
     def batch(self, rows: Rows) -> pa.RecordBatch:
         """The events of ``rows``, numbered on from those before."""
         in_order = _orderer(rows.order)
-        mark = in_order(rows.mark)
         columns = self._call_columns(rows, in_order)
         columns |= _task_columns(rows, in_order)
         columns |= _path_columns(rows, in_order)
         columns |= _real_columns(rows, in_order)
-        columns["seq"] = pa.array(np.arange(self.events, self.events + len(rows), dtype=np.uint64))
-        self.events += len(rows)
-        self.defects[schema.UNREADABLE] += _count(mark, layout.MARK_UNREADABLE)
-        self.defects[schema.UNRESOLVED_BASE] += _count(mark, layout.MARK_BASE_UNRESOLVED)
-        return pa.record_batch(
-            [columns[field.name].cast(field.type) for field in schema.OPEN_EVENTS],
-            schema=schema.OPEN_EVENTS,
+        batch = pa.record_batch(
+            [columns[field.name].cast(field.type) for field in _UNNUMBERED], schema=_UNNUMBERED
         )
+        if self._requests.waiting or _has_requests(rows):
+            batch = self._requests.join(_with_requests(batch, rows, in_order))
+        return self._number(batch)
+
+    def rest(self) -> pa.RecordBatch | None:
+        """At the end of a recording: events of io_uring whose result never came."""
+        batch = self._requests.rest()
+        return None if batch is None else self._number(batch)
+
+    def _number(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        count = batch.num_rows
+        seq = pa.array(np.arange(self.events, self.events + count, dtype=np.uint64))
+        self.events += count
+        for note in self.defects:
+            self.defects[note] += _times(batch.column("note"), note)
+        return pa.record_batch([seq, *batch.columns], schema=schema.OPEN_EVENTS)
 
     def _call_columns(self, rows: Rows, in_order: "_Orderer") -> dict[str, pa.Array]:
         kind = in_order(rows.kind)
@@ -114,8 +128,34 @@ def _is_set(bits: Array, bit: int) -> Array:
     return found
 
 
-def _count(bits: Array, bit: int) -> int:
-    return int(np.count_nonzero(_is_set(bits, bit)))
+def _times(words: pa.Array, word: str) -> int:
+    """How often a word stands in a dictionary column."""
+    if words.null_count == len(words):
+        return 0
+    return int(pc.sum(pc.equal(words, word)).as_py() or 0)
+
+
+def _has_requests(rows: Rows) -> bool:
+    return bool(np.any((rows.kind & np.uint32(layout.KIND_INDEX)) >= opcodes.FIRST))
+
+
+def _with_requests(batch: pa.RecordBatch, rows: Rows, in_order: _Orderer) -> pa.RecordBatch:
+    """Add the columns by which the rows of io_uring requests are joined."""
+    kind = in_order(rows.kind)
+    done = _is_set(kind, layout.KIND_URING_DONE)
+    submitted = ((kind & np.uint32(layout.KIND_INDEX)) >= opcodes.FIRST) & ~done
+    address = in_order(rows.flags).copy()
+    if submitted.any():
+        starts = np.concatenate(([0], rows.ends["real"].astype(np.int64)[:-1]))
+        starts = in_order(starts)[submitted]
+        address[submitted] = _words_at(rows.data["real"], starts, 1)[:, 0]
+    request = pa.array(address, mask=~(submitted | done))
+    return batch.append_column(uring.REQUEST, request).append_column(uring.DONE, pa.array(done))
+
+
+def _words_at(data: Array, starts: Array, count: int) -> Array:
+    """``count`` words of 8 bytes from each start, unaligned; shape (len(starts), count)."""
+    return np.ascontiguousarray(data[starts[:, None] + np.arange(8 * count)]).view(np.uint64)
 
 
 def _mask(valid: Array) -> Array | None:
@@ -232,7 +272,7 @@ def _real_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
         }
     ends = rows.ends["real"].astype(np.int64)
     starts = np.concatenate(([0], ends[:-1]))[known]
-    heads = rows.data["real"][starts[:, None] + np.arange(_REAL_HEAD)].view(np.uint64)
+    heads = _words_at(rows.data["real"], starts, 2)
     dev, ino, name = np.zeros(count, np.uint64), np.zeros(count, np.uint64), np.full(count, -1)
     dev[known], ino[known] = user_dev(heads[:, 0]), heads[:, 1]
     named = known[_is_set(rows.mark[known], layout.MARK_HAS_REAL)]

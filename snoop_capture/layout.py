@@ -54,12 +54,13 @@ MARK_REAL_UNRESOLVED: Final = 128
 MARK_HAS: Final = MARK_HAS_BASE | MARK_HAS_ID | MARK_HAS_REAL
 
 # Bits of the column `kind`: the place in the syscall table, then what kind of row it is.
-KIND_INDEX: Final = 0x3FF
-KIND_ROLE_SHIFT: Final = 10
+KIND_INDEX: Final = 0x7FF
+KIND_ROLE_SHIFT: Final = 11
 KIND_ROLE: Final = 1 << KIND_ROLE_SHIFT
-KIND_EXEC: Final = 1 << 11
-KIND_FD_PATH: Final = 1 << 12
-KIND_IN_ROOT: Final = 1 << 13
+KIND_EXEC: Final = 1 << 12
+KIND_FD_PATH: Final = 1 << 13
+KIND_IN_ROOT: Final = 1 << 14
+KIND_URING_DONE: Final = 1 << 15
 
 TASK: Final = np.dtype(
     [
@@ -80,6 +81,7 @@ CONTROL: Final = np.dtype(
         ("released", "u8"),
         ("armed", "u8"),
         ("rows", "u8"),
+        ("uring_rings", "u8"),
         ("lost", "u8", (len(LOSS_CAUSES),)),
     ]
 )

@@ -5,7 +5,6 @@ import ctypes
 import json
 import mmap
 import os
-import platform
 import socket
 import struct
 import subprocess
@@ -13,7 +12,6 @@ import sys
 from types import TracebackType
 from typing import Final, Self
 
-from snoop_capture import syscalls
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
@@ -63,6 +61,11 @@ class Program:
         """Have every file named anew (``real_path``), so that each segment stands alone."""
         self._config[4:8] = struct.pack("=I", number)
 
+    @property
+    def records_uring(self) -> bool:
+        """Are calls made through io_uring recorded? Before Linux 6.0 they are not."""
+        return "program:on_uring_submit" in self.descriptors
+
     def detach(self) -> None:
         """Take the program off its hooks; what is in the ring stays readable."""
         for name in [n for n in self.descriptors if n.startswith("link:")]:
@@ -85,14 +88,7 @@ class Program:
 
 
 def _load(layout: Layout) -> dict[str, int]:
-    try:
-        table = syscalls.syscall_table(platform.machine())
-    except KeyError:
-        raise CaptureError(
-            f"snoop has no table of system calls for {platform.machine()}: x86_64 and aarch64 only"
-        ) from None
-    macros = layout.macros() | syscalls.macros()
-    request = {"macros": macros, "table": [spec.hex() for spec in syscalls.bpf_table(table)]}
+    request = {"macros": layout.macros()}
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = subprocess.Popen(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
+from snoop_capture.opcodes import opcode_table
 from snoop_capture.program import Program
 from snoop_capture.ring import Ring
 from snoop_capture.storage import SessionWriter
@@ -46,7 +47,8 @@ class Recorder:
         self.session = session
         self._program = program
         self._ring = Ring(program)
-        self._events = EventBuilder(syscall_table(platform.machine()), _clock_offset())
+        table = syscall_table(platform.machine()) | opcode_table()
+        self._events = EventBuilder(table, _clock_offset())
         self._storage = SessionWriter(session, metadata)
         self._program.begin_segment(self._storage.segment)
         self._looked = time.monotonic_ns()
@@ -66,12 +68,19 @@ class Recorder:
         """Detach, take the rest, seal, and write the session's end."""
         self._program.detach()
         self._write(time.monotonic_ns())
+        rest = self._events.rest()
+        if rest is not None:
+            self._storage.write(rest)
         totals = Totals(self._events.events, self._lost(), self._events.defects)
         by_cgroup = self._program.losses()
         self._storage.close(
             containers=[c | {"losses": by_cgroup.get(c["cgroup_id"], {})} for c in containers],
             losses=totals.losses,
             defects=totals.defects,
+            io_uring={
+                "recorded": self._program.records_uring,
+                "rings": self._ring.uring_rings(),
+            },
         )
         self._ring.close()
         return totals

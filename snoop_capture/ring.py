@@ -106,6 +106,10 @@ class Ring:
         """Events lost so far by cause."""
         return dict(zip(LOSS_CAUSES, self._control["lost"].sum(axis=0).tolist(), strict=True))
 
+    def uring_rings(self) -> int:
+        """io_uring instances that the traced cgroups have made so far."""
+        return int(self._control["uring_rings"].sum())
+
     def published(self) -> int:
         """Rows written so far."""
         return int(self._control["rows"].sum())

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bpf/snoop.c must know of the running kernel: offsets as macros, places of arguments."""
+
+import platform
+from dataclasses import dataclass
+from typing import Final
+
+from snoop_capture import opcodes
+from snoop_capture.btf import KernelTypes
+from snoop_capture.opcodes import OPCODES, Opcode
+from snoop_capture.syscalls import COMPAT, Syscall
+
+_FIELDS: Final = (
+    "task_struct.fs",
+    "task_struct.files",
+    "task_struct.mm",
+    "task_struct.real_parent",
+    "task_struct.tgid",
+    "task_struct.stack",
+    "fs_struct.root",
+    "fs_struct.pwd",
+    "path.mnt",
+    "path.dentry",
+    "mount.mnt",
+    "mount.mnt_parent",
+    "mount.mnt_mountpoint",
+    "vfsmount.mnt_root",
+    "dentry.d_parent",
+    "dentry.d_hash.pprev",
+    "dentry.d_inode",
+    "dentry.d_name.name",
+    "dentry.d_name.hash_len",
+    "inode.i_ino",
+    "inode.i_sb",
+    "super_block.s_dev",
+    "files_struct.fdt",
+    "fdtable.max_fds",
+    "fdtable.fd",
+    "file.f_path",
+    "mm_struct.exe_file",
+    "linux_binprm.filename",
+    "linux_binprm.interp",
+    "linux_binprm.fdpath",
+    "linux_binprm.file",
+)
+_URING_FIELDS: Final = (
+    "io_kiocb.opcode",
+    "io_kiocb.cmd",
+    "io_kiocb.cqe.res",
+    "io_open.file_slot",
+    "io_open.how.resolve",
+    "filename.name",
+)
+_COMPAT_STATUS: Final = "task_struct.thread_info.status"  # x86
+_SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
+_SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
+
+# The registers that carry the number and the arguments of a call, and those of a 32-bit call.
+_REGISTERS: Final = {
+    "x86_64": (
+        "orig_ax",
+        ("di", "si", "dx", "r10", "r8", "r9"),
+        ("bx", "cx", "dx", "si", "di", "bp"),
+    ),
+    "aarch64": ("syscallno", ("orig_x0", *(f"regs+{8 * n}" for n in range(1, 6))), ()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Where a call's number and arguments lie in ``struct pt_regs``, in bytes."""
+
+    number: int
+    native: list[int]
+    compat: list[int]
+
+    @property
+    def first(self) -> int:
+        """Where the words that are read begin."""
+        return min(self.native + self.compat)
+
+    @property
+    def words(self) -> int:
+        """How many are read, of 8 bytes each."""
+        return (max(self.native + self.compat) - self.first) // 8 + 1
+
+    def place(self, index: int, argument: int) -> int:
+        """The word, counted from 1, of an argument, counted from 1; 0 for 0."""
+        registers = self.native if index < COMPAT else self.compat
+        return (registers[argument - 1] - self.first) // 8 + 1 if argument else 0
+
+
+def registers(kernel: KernelTypes) -> Registers:
+    """The registers of this machine's calls."""
+
+    def offset(name: str) -> int:
+        name, _, more = name.partition("+")
+        field = f"pt_regs.{name}"
+        return kernel.offsets([field])[field] + int(more or 0)
+
+    number, native, compat = _REGISTERS[platform.machine()]
+    return Registers(offset(number), [*map(offset, native)], [*map(offset, compat)])
+
+
+def knows_uring(kernel: KernelTypes) -> bool:
+    """Are io_uring's requests laid out as ``opcodes`` has them? They are since Linux 6.0."""
+    return all(kernel.offset(field) is not None for field in _URING_FIELDS)
+
+
+def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
+    """The macros ``AT_struct__field`` and what else depends on the kernel."""
+    fields = kernel.offsets(_FIELDS)
+    status = kernel.offset(_COMPAT_STATUS)
+    if status is not None:
+        fields[_COMPAT_STATUS] = status
+    if knows_uring(kernel):
+        fields |= kernel.offsets(_URING_FIELDS)
+    short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
+    return {
+        **{"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()},
+        "AT_NR": layout.number,
+        "REGS_FROM": layout.first,
+        "REGS_WORDS": layout.words,
+        "AT_dentry__short_name": short_name,
+        "SHORT_NAME_BYTES": _SHORT_NAME_BYTES,
+        "DENTRY_BYTES": short_name + _SHORT_NAME_BYTES,
+        "COMPAT": COMPAT,
+        "URING": opcodes.FIRST,
+        "TABLE_ROWS": opcodes.FIRST + opcodes.ROWS,
+    }
+
+
+def specs(kernel: KernelTypes, layout: Registers, table: dict[int, Syscall]) -> dict[int, bytes]:
+    """The elements ``struct spec`` of the BPF table by their index.
+
+    The first byte is 1 where the native or the 32-bit table has the number: one load sends all
+    other calls away.
+    """
+    found = {}
+    for index in {i % COMPAT for i in table} | {i % COMPAT + COMPAT for i in table}:
+        call = table.get(index)
+        places = [layout.place(index, n) for n in _arguments(call)] if call else [0] * 5
+        found[index] = bytes([1, *places, call.act if call else 0, 0])
+    if knows_uring(kernel):
+        found |= {opcodes.FIRST + o.number: _request_spec(kernel, o) for o in OPCODES}
+    return found
+
+
+def _arguments(call: Syscall) -> tuple[int, ...]:
+    """Argument numbers in the order of ``struct spec``: two paths, two dirfds, flags."""
+    return (*(*call.paths, 0)[:2], *(*call.dirfds, 0)[:2], call.flags)
+
+
+def _request_spec(kernel: KernelTypes, opcode: Opcode) -> bytes:
+    def place(field: str) -> int:
+        name = f"{opcode.command}.{field}"
+        return kernel.offsets([name])[name] + 1 if field else 0
+
+    return bytes([1, *map(place, opcode.fields()), opcode.act, 0])
