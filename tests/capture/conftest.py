@@ -9,7 +9,7 @@ import pytest
 
 from tests.capture.recording import Recorder
 
-Build = Callable[[str], str]
+Build = Callable[..., str]
 
 _PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -21,18 +21,18 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compiles ``tests/programs/NAME.c`` once; returns the program's path.
+    """``build(name, *flags)`` compiles ``tests/programs/NAME.c`` once; returns the program's path.
 
     Statically linked: such a program makes no calls but its own.
     """
     directory = tmp_path_factory.mktemp("programs")
 
-    def make(name: str) -> str:
+    def make(name: str, *flags: str) -> str:
         program = directory / name
         if not program.exists():
-            flags = ["-O1", "-Wall", "-Werror", "-static", "-pthread"]
+            always = ["-O1", "-Wall", "-Werror", "-static", "-pthread"]
             source = _PROGRAMS / f"{name}.c"
-            subprocess.run(["gcc", *flags, "-o", program, source], check=True)
+            subprocess.run(["gcc", *always, *flags, "-o", program, source], check=True)
         return str(program)
 
     return make

@@ -20,6 +20,7 @@ from snoop_format.session import read_session, segments
 
 SNOOP_CAPTURE = str(Path(sys.executable).with_name("snoop-capture"))
 TIMEOUT = 60  # seconds
+QUICK = ["--ring-buffer-size", "1M"]  # a large ring takes a second to set up; a later option wins
 
 Argument = str | bytes | Path
 Row = dict[str, Any]
@@ -99,6 +100,7 @@ def read_events(directory: Path) -> pa.Table:
 def command_line(
     capture: Argument, command: Sequence[Argument], options: Sequence[str] = ()
 ) -> list[Argument]:
+    options = [*QUICK, *options]
     return [SNOOP_CAPTURE, "run", "-o", capture, *options, "--", *command]
 
 
