@@ -26,7 +26,9 @@
 #define FD_PATH_PREFIX 8 /* length of /dev/fd/ */
 #define RESOLVE_IN_ROOT 0x10
 #define WAKE_NOW 2 /* BPF_RB_FORCE_WAKEUP */
-#define TS_COMPAT 2
+#define EPERM 1
+#define EACCES 13
+#define ENOSYS 38
 #define LEVEL_UNKNOWN 0xffffffff
 #define MAX_LEVELS 32
 
@@ -50,6 +52,8 @@ struct config {
 	u32 roots;
 	u32 epoch; /* counts segments: each segment names each file anew */
 	u64 execs; /* counts traced execs: each makes a task another program */
+	u32 seccomp; /* set here: traced tasks have a filter */
+	u32 spare;
 	s64 regs_at; /* where pt_regs lie on a kernel stack, learnt from the first call seen */
 	struct root root[MAX_ROOTS];
 };
@@ -110,6 +114,7 @@ struct call {
 	u32 kind;
 	u32 act;
 	u32 kernel_path;
+	u32 blocked;
 	u32 role;
 	u32 last_role;
 	u64 request; /* struct io_kiocb * of a call that was submitted through io_uring */
@@ -144,6 +149,7 @@ BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, u32, in_flight, 16384, 0);
+BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
 BPF_PROG_ARRAY(steps, 4);
 
@@ -350,7 +356,7 @@ static inline bool has_base(struct call *call, struct block *block, long length)
 	opaque(at);
 	if (length <= 0 || at >= PATH_BYTES)
 		return false;
-	if (call->act & ACT_MOVES && call->ret == 0) /* it is another one by now */
+	if (call->act & ACT_MOVES && call->ret == 0 && !call->blocked) /* it is another one by now */
 		return false;
 	if (call->act & ACT_TARGET && call->role == 0)
 		return false;
@@ -367,7 +373,7 @@ static inline bool row(struct call *call)
 	long length;
 
 	call->todo = 0;
-	call->mark = 0;
+	call->mark = call->blocked ? MARK_BLOCKED : 0;
 	if (!ctl)
 		return false;
 	block = writable_block(ctl);
@@ -757,6 +763,7 @@ static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
 	call->path[1] = 0;
 	call->flags = 0;
 	call->kernel_path = 0;
+	call->blocked = 0;
 	call->role = 0;
 	call->last_role = 0;
 	call->request = 0;
@@ -764,14 +771,46 @@ static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
 	return call;
 }
 
-/* A 32-bit call, also one made by int 0x80 from 64-bit code, has its arguments elsewhere. */
-static inline bool is_compat(u64 task)
+/* The head of thread_info, which is the head of task_struct: words of flags. */
+struct thread {
+	u32 word[6];
+};
+
+static inline void read_thread(struct thread *thread)
 {
-#ifdef AT_task_struct__thread_info__status
-	return load32(task + AT_task_struct__thread_info__status) & TS_COMPAT;
-#else
-	return false;
-#endif
+	bpf_probe_read_kernel(thread, sizeof(*thread), (void *)bpf_get_current_task());
+}
+
+/* A 32-bit call, also one made by int 0x80 from 64-bit code, has its arguments elsewhere. */
+static inline bool is_compat(struct thread *thread)
+{
+	return thread->word[COMPAT_WORD] & COMPAT_BIT;
+}
+
+static inline bool has_filter(struct thread *thread)
+{
+	return thread->word[SECCOMP_WORD] & SECCOMP_BIT;
+}
+
+/*
+ * Did a seccomp filter answer the call instead of the kernel? Such a call has an exit, but no
+ * entry. Entries are watched only once a traced task has a filter; of a task whose entries are
+ * not known yet, a result that filters use to give counts as the filter's.
+ */
+static inline bool is_blocked(struct config *cfg, u32 nr, s64 ret)
+{
+	u32 tid = bpf_get_current_pid_tgid(), *entry = entered.lookup(&tid);
+	bool matches;
+
+	if (!cfg->seccomp) {
+		cfg->seccomp = 1;
+		ring_bell();
+	}
+	if (!entry)
+		return ret == nr || ret == -EPERM || ret == -EACCES || ret == -ENOSYS;
+	matches = *entry == nr + 1;
+	*entry = 0;
+	return !matches;
 }
 
 /* The argument in word `place` of the registers, counted from 1; 0 where there is none. */
@@ -795,7 +834,7 @@ static inline u64 result_path(struct call *call)
 {
 	u64 fs;
 
-	if (call->ret < 0)
+	if (call->ret < 0 || call->blocked)
 		return 0;
 	if (call->act & ACT_OPENS)
 		return path_of_fd(call->task, call->ret);
@@ -824,7 +863,8 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct spec *spec;
 	struct call *call;
 	s64 ret = ctx->args[1];
-	bool compat;
+	bool blocked, compat;
+	struct thread thread = {};
 
 	if (nr >= COMPAT)
 		return 0;
@@ -839,7 +879,9 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	cgroup = traced_cgroup(cfg);
 	if (!cgroup)
 		return 0;
-	compat = is_compat(bpf_get_current_task());
+	read_thread(&thread);
+	blocked = has_filter(&thread) && is_blocked(cfg, nr, ret);
+	compat = is_compat(&thread);
 	if (compat) {
 		nr += COMPAT;
 		spec = table.lookup(&nr);
@@ -854,6 +896,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	bpf_probe_read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
 	call->act = spec->act;
 	call->ret = ret;
+	call->blocked = blocked;
 	call->path[0] = argument(call, spec->path[0], compat);
 	call->path[1] = argument(call, spec->path[1], compat);
 	call->dirfd[0] = dirfd_argument(call, spec->dirfd[0], compat);
@@ -865,6 +908,26 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		read_open_how(call);
 	call->result = result_path(call);
 	begin_row(ctx, call);
+	return 0;
+}
+
+/* Attached only when a traced task has a seccomp filter: see is_blocked(). */
+int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 nr = ctx->args[1], entry = nr + 1, tid;
+	struct spec *spec;
+	struct config *cfg;
+
+	if (nr >= COMPAT)
+		return 0;
+	spec = table.lookup(&nr);
+	if (!spec || !spec->wanted)
+		return 0;
+	cfg = get_config();
+	if (!cfg || !traced_cgroup(cfg))
+		return 0;
+	tid = bpf_get_current_pid_tgid();
+	entered.update(&tid, &entry);
 	return 0;
 }
 

@@ -29,7 +29,13 @@ EXEC_INTERPRETER: Final = "exec_interpreter"
 _RESTART_FIRST: Final = -516
 _RESTART_LAST: Final = -512
 
-_NOTES: Final = (schema.RESTARTED, schema.UNREADABLE, schema.UNRESOLVED_BASE, schema.DELETED)
+_NOTES: Final = (
+    schema.BLOCKED,
+    schema.RESTARTED,
+    schema.UNREADABLE,
+    schema.UNRESOLVED_BASE,
+    schema.DELETED,
+)
 _ROLES: Final = (schema.OLD, schema.NEW)
 _KINDS: Final = layout.KIND_ROLE * 2
 _REAL_HEAD: Final = 16  # device and inode, before the names
@@ -101,13 +107,14 @@ class EventBuilder:
         name = np.where(interpreter, len(self._names) - 1, self._name[call])
         role = np.where(is_exec, -1, self._role[call])
         restarted = (ret >= _RESTART_FIRST) & (ret <= _RESTART_LAST)
+        no_result = restarted | _is_set(mark, layout.MARK_BLOCKED)
         ts = (in_order(rows.ts).astype(np.int64) + self.clock_offset) // 1000
         return {
             "ts": pa.array(ts).cast(pa.timestamp("us")).cast(_TYPES["ts"]),
             "syscall": _words(name, self._names),
             "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(has_dirfd)),
             "flags": pa.array(in_order(rows.flags), mask=_mask(self._has_flags[call] & ~is_exec)),
-            "ret": pa.array(ret, mask=restarted if restarted.any() else None),
+            "ret": pa.array(ret, mask=_mask(~no_result)),
             "note": _words(_note(mark, restarted), _NOTES),
             "path_role": _words(role, _ROLES),
         }
@@ -174,16 +181,17 @@ def _words(indices: Array, words: Sequence[str | None]) -> pa.Array:
 
 def _note(mark: Array, restarted: Array) -> Array:
     """Index into ``_NOTES`` or -1; where several hold, the first of them."""
-    if not restarted.any() and not (mark & np.uint32(~layout.MARK_HAS & 0xFF)).any():
+    if not restarted.any() and not (mark & np.uint32(layout.MARK_UNUSUAL)).any():
         return np.full(len(mark), -1, np.int32)
     return np.select(
         [
+            _is_set(mark, layout.MARK_BLOCKED),
             restarted,
             _is_set(mark, layout.MARK_UNREADABLE),
             _is_set(mark, layout.MARK_BASE_UNRESOLVED),
             _is_set(mark, layout.MARK_BASE_DELETED | layout.MARK_REAL_DELETED),
         ],
-        [0, 1, 2, 3],
+        [0, 1, 2, 3, 4],
         default=-1,
     )
 

@@ -50,8 +50,9 @@ MARK_HAS_ID: Final = 16
 MARK_HAS_REAL: Final = 32
 MARK_REAL_DELETED: Final = 64
 MARK_REAL_UNRESOLVED: Final = 128
-# Set on ordinary rows; the other bits are not.
-MARK_HAS: Final = MARK_HAS_BASE | MARK_HAS_ID | MARK_HAS_REAL
+MARK_BLOCKED: Final = 256
+# The bits that an ordinary row does not have.
+MARK_UNUSUAL: Final = 0x1FF & ~(MARK_HAS_BASE | MARK_HAS_ID | MARK_HAS_REAL)
 
 # Bits of the column `kind`: the place in the syscall table, then what kind of row it is.
 KIND_INDEX: Final = 0x7FF

@@ -71,6 +71,7 @@ def _load(request: dict[str, Any]) -> dict[str, int]:
         descriptors[f"program:{name}"] = function.fd
         descriptors[f"link:{name}"] = _attach(bcc, function, points)
         Path("/").exists()  # a call of its own: shows the program where pt_regs lie
+    descriptors["program:on_sys_enter"] = _function(program, bcc, "on_sys_enter").fd
     return descriptors
 
 

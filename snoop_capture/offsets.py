@@ -51,9 +51,17 @@ _URING_FIELDS: Final = (
     "io_open.how.resolve",
     "filename.name",
 )
-_COMPAT_STATUS: Final = "task_struct.thread_info.status"  # x86
 _SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
 _SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
+
+# Flags at the head of thread_info: the field and the bit that a 32-bit call and a task with a
+# seccomp filter have. TS_COMPAT, SYSCALL_WORK_SECCOMP, TIF_SECCOMP (x86 before 5.11; arm64),
+# TIF_32BIT of the kernel's arch/*/include/asm/thread_info.h.
+_COMPAT_FLAG: Final = {"x86_64": (("status", 1),), "aarch64": (("flags", 22),)}
+_SECCOMP_FLAG: Final = {
+    "x86_64": (("syscall_work", 0), ("flags", 8)),
+    "aarch64": (("syscall_work", 0), ("flags", 11)),
+}
 
 # The registers that carry the number and the arguments of a call, and those of a 32-bit call.
 _REGISTERS: Final = {
@@ -102,6 +110,13 @@ def registers(kernel: KernelTypes) -> Registers:
     return Registers(offset(number), [*map(offset, native)], [*map(offset, compat)])
 
 
+def _flag(kernel: KernelTypes, name: str, choices: tuple[tuple[str, int], ...]) -> dict[str, int]:
+    """The 32-bit word of thread_info and the bit in it, for the first field that there is."""
+    fields = ((kernel.offset(f"thread_info.{field}"), bit) for field, bit in choices)
+    offset, bit = next((o, bit) for o, bit in fields if o is not None)
+    return {f"{name}_WORD": offset // 4, f"{name}_BIT": 1 << bit}
+
+
 def knows_uring(kernel: KernelTypes) -> bool:
     """Are io_uring's requests laid out as ``opcodes`` has them? They are since Linux 6.0."""
     return all(kernel.offset(field) is not None for field in _URING_FIELDS)
@@ -110,14 +125,13 @@ def knows_uring(kernel: KernelTypes) -> bool:
 def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
     """The macros ``AT_struct__field`` and what else depends on the kernel."""
     fields = kernel.offsets(_FIELDS)
-    status = kernel.offset(_COMPAT_STATUS)
-    if status is not None:
-        fields[_COMPAT_STATUS] = status
     if knows_uring(kernel):
         fields |= kernel.offsets(_URING_FIELDS)
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
     return {
         **{"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()},
+        **_flag(kernel, "COMPAT", _COMPAT_FLAG[platform.machine()]),
+        **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,
         "REGS_WORDS": layout.words,

@@ -15,7 +15,8 @@ from typing import Final, Self
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
-_CONFIG: Final = struct.Struct("=IIQq")
+_CONFIG: Final = struct.Struct("=IIQIIq")
+_SECCOMP_AT: Final = 16
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
 _MAX_DESCRIPTORS: Final = 64
@@ -65,6 +66,23 @@ class Program:
     def records_uring(self) -> bool:
         """Are calls made through io_uring recorded? Before Linux 6.0 they are not."""
         return "program:on_uring_submit" in self.descriptors
+
+    def watch_seccomp(self) -> None:
+        """Once a traced task has a seccomp filter, watch what its calls enter with.
+
+        Raises:
+            CaptureError: the program cannot be attached any more.
+        """
+        if "link:on_sys_enter" in self.descriptors or not self._config[_SECCOMP_AT]:
+            return
+        libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+        link = libbpf.bpf_raw_tracepoint_open(
+            b"sys_enter", self.descriptors["program:on_sys_enter"]
+        )
+        if link < 0:
+            reason = os.strerror(ctypes.get_errno())
+            raise CaptureError(f"cannot attach to the raw tracepoint sys_enter: {reason}")
+        self.descriptors["link:on_sys_enter"] = link
 
     def detach(self) -> None:
         """Take the program off its hooks; what is in the ring stays readable."""

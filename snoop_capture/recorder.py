@@ -61,6 +61,7 @@ class Recorder:
     def poll(self) -> None:
         """Take what the ring holds, up to the last call of this, and write it."""
         self._ring.hush()
+        self._program.watch_seccomp()
         until, self._looked = self._looked, time.monotonic_ns()
         self._write(until)
 
