@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of the recorder."""
 
+import math
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from snoop_capture.errors import CaptureError
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE: Final = re.compile(r"\s*([0-9]+)([KMG]?)(?:I?B)?\s*")
 _PROBLEM: Final = 1
 
 
@@ -25,13 +28,25 @@ class Size(click.ParamType[int]):
         """``"16M"`` → 16777216."""
         if isinstance(value, int):
             return value
-        text = value.strip().upper().removesuffix("IB").removesuffix("B")
-        number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
-        if not number.isdigit():
+        size = _SIZE.fullmatch(value.upper())
+        if size is None:
             self.fail(
                 f"{value!r} is not a size; give bytes, or for example 512K, 16M, 1G", param, ctx
             )
-        return int(number) * _UNITS[unit]
+        return int(size[1]) * _UNITS[size[2]]
+
+
+class Seconds(click.FloatRange):
+    """A time in seconds within bounds; click's range lets ``nan`` through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """``"0.5"`` → 0.5."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +61,8 @@ def cli() -> None:
     """
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
+# Options end where the command begins: what follows is the command's, also without "--".
+@cli.command(context_settings={"allow_interspersed_args": False})
 @click.option(
     "-o",
     "--output",
@@ -63,7 +79,7 @@ def cli() -> None:
 )
 @click.option(
     "--flush-interval",
-    type=click.FloatRange(0.01, 60),
+    type=Seconds(0.01, 60),
     default=1.0,
     show_default=True,
     help="Seconds after which events are on disk at the latest.",

@@ -124,13 +124,13 @@ def _find(name: str) -> str:
     found = shutil.which(name)
     if found is not None:
         return found
-    if Path(name).is_dir():
+    if "/" in name and Path(name).is_dir():
         raise CommandError(f"cannot execute {name}: it is a directory", NOT_EXECUTABLE)
     if "/" in name and Path(name).exists():
         raise CommandError(
             f"cannot execute {name}: it is not executable (chmod +x?)", NOT_EXECUTABLE
         )
-    raise CommandError(f"command not found: {name}", NOT_FOUND)
+    raise CommandError("command not found: " + (name or "''"), NOT_FOUND)
 
 
 def _invoking_user() -> tuple[dict[str, str], tuple[int, int, list[int]] | None]:

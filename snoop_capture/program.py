@@ -15,7 +15,7 @@ from typing import Final, Self
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
-_CONFIG: Final = struct.Struct("=IIQIIq")
+_CONFIG: Final = struct.Struct("=IIQII")
 _SECCOMP_AT: Final = 16
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
@@ -110,7 +110,8 @@ def _load(layout: Layout) -> dict[str, int]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = subprocess.Popen(
-            [sys.executable, "-m", "snoop_capture.loader", str(theirs.fileno())],
+            # -P: no module comes from the working directory, which may be anybody's.
+            [sys.executable, "-P", "-m", "snoop_capture.loader", str(theirs.fileno())],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
