@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder is killed: what it had written stays, and the command goes on."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snoop_capture import cgroups
+from snoop_format.segment import read_open
+from snoop_format.session import open_name, read_session
+from tests.capture.recording import Recorder, Recording, read_events
+
+pytestmark = pytest.mark.bpf
+
+
+@pytest.fixture
+def killed(record: Recorder, tmp_path: Path) -> Iterator[tuple[Recording, int]]:
+    """A recording whose recorder got SIGKILL after a flush, and the pid of its command."""
+    loop = f"while [ ! -e {tmp_path}/end ]; do :; done"
+    script = f"cat /before/the/kill 2>/dev/null; echo $$; {loop}"
+    with record.start(["sh", "-c", script], "--flush-interval", "0.05") as running:
+        pid = int(running.line())
+        wait_for_rows(running.capture, 50)
+        running.process.send_signal(signal.SIGKILL)
+        running.process.wait(10)
+        recording = Recording(running.capture, running.process.returncode, b"", "")
+        yield recording, pid
+        (tmp_path / "end").touch()
+        remove(cgroup_of(recording))
+
+
+def cgroup_of(recording: Recording) -> Path:
+    return cgroups.own() / f"snoop-{recording.directory.name}"
+
+
+def remove(cgroup: Path) -> None:
+    """Remove a cgroup once the command in it has ended."""
+    deadline = time.monotonic() + 20
+    while cgroup.exists():
+        assert time.monotonic() < deadline, "the command does not end"
+        with contextlib.suppress(OSError):
+            cgroup.rmdir()
+        time.sleep(0.02)
+
+
+def wait_for_rows(capture: Path, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while sum(read_open(file).rows for file in capture.glob("*/*.arrows")) < count:
+        assert time.monotonic() < deadline, "nothing on disk"
+        time.sleep(0.05)
+
+
+def test_the_open_segment_is_readable(killed: tuple[Recording, int]) -> None:
+    recording, _ = killed
+    assert [file.name for file in recording.directory.glob("events-*")] == [open_name(1)]
+    table = read_events(recording.directory)
+    assert table.num_rows >= 50
+    assert "/before/the/kill" in table.column("path").to_pylist()
+    assert table.column("seq").to_pylist() == list(range(table.num_rows))
+
+
+def test_the_session_says_that_it_did_not_end(killed: tuple[Recording, int]) -> None:
+    recording, _ = killed
+    session = read_session(recording.directory)
+    assert (session["ended_at"], session["command"][0]) == (None, "sh")
+
+
+def test_the_command_goes_on_in_its_cgroup(killed: tuple[Recording, int]) -> None:
+    """The cgroup stays, for nobody is left to remove it; rmdir does once the command has ended."""
+    recording, pid = killed
+    os.kill(pid, 0)
+    assert (cgroup_of(recording) / "cgroup.procs").read_text().split() == [str(pid)]
+
+
+def test_nothing_is_recorded_after_the_kill(killed: tuple[Recording, int]) -> None:
+    recording, _ = killed
+    segment = recording.directory / open_name(1)
+    size = segment.stat().st_size
+    time.sleep(0.3)
+    assert segment.stat().st_size == size

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-capture run`` is as good as the command itself: streams, signals, exit code, user."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from snoop_capture import cgroups
+from snoop_format.schema import EVENTS
+from tests.capture.recording import SNOOP_CAPTURE, Recorder, Recording, environment
+
+pytestmark = pytest.mark.bpf
+
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def cat(record: Recorder) -> Recording:
+    return record(["cat", "/etc/hostname"], "--ring-buffer-size", "16M")
+
+
+def test_the_files_of_cat(cat: Recording) -> None:
+    program = shutil.which("cat")
+    first = cat.rows[0]
+    assert (first["syscall"], first["path"], first["ret"]) == ("execve", program, 0)
+    assert first["real_path"] == os.path.realpath(program or "")
+    assert cat.one(path="/etc/hostname", syscall="openat")["ret"] >= 0
+    assert cat.one(path="/etc/ld.so.cache", syscall="openat")["ret"] >= 0
+    assert any(path and path.endswith("/libc.so.6") for path in cat.paths)
+
+
+def test_cat_does_what_cat_does(cat: Recording) -> None:
+    assert (cat.code, cat.stdout) == (0, Path("/etc/hostname").read_bytes())
+
+
+def test_the_closing_line(cat: Recording) -> None:
+    events, paths = len(cat.rows), len(cat.paths)
+    expected = f"snoop-capture: {events} events, {paths} distinct paths, 0 lost: {cat.directory}\n"
+    assert cat.stderr == expected
+
+
+def test_the_capture_is_sealed(cat: Recording) -> None:
+    assert {file.name for file in cat.directory.iterdir()} == {
+        "session.json",
+        "events-00000001.parquet",
+    }
+    file = pq.ParquetFile(cat.directory / "events-00000001.parquet")
+    assert file.schema_arrow.equals(EVENTS)
+    assert file.metadata.metadata[b"snoop.format"] == b"1"
+
+
+def test_the_session_describes_itself(cat: Recording) -> None:
+    session = cat.session
+    assert session["format"] == 1
+    assert session["session_id"] == cat.directory.name
+    assert session["command"] == ["cat", "/etc/hostname"]
+    assert session["losses"] == {}
+    (container,) = session["containers"]
+    assert container["name"] == "cat"
+    assert {row["cgroup_id"] for row in cat.rows} == {container["cgroup_id"]}
+    (segment,) = session["segments"]
+    assert (segment["rows"], segment["first_seq"]) == (len(cat.rows), 0)
+    assert segment["last_seq"] == len(cat.rows) - 1
+
+
+def test_times_are_those_of_the_clock(cat: Recording) -> None:
+    started, ended = (
+        datetime.fromisoformat(cat.session[key]) for key in ("started_at", "ended_at")
+    )
+    times = [row["ts"] for row in cat.rows]
+    assert times == sorted(times)
+    assert started <= times[0]
+    assert times[-1] <= ended
+
+
+def test_the_cgroup_is_gone(cat: Recording) -> None:
+    (container,) = cat.session["containers"]
+    assert not (cgroups.mount_point() / container["cgroup_path"].lstrip("/")).exists()
+
+
+def test_standard_streams_and_exit_code_pass_through(record: Recorder) -> None:
+    data = bytes(range(256)) * 4096  # more than a pipe holds
+    recording = record(["sh", "-c", "cat; echo to stderr >&2; exit 3"], stdin=data)
+    assert recording.code == 3
+    assert recording.stdout == data
+    assert recording.stderr.startswith("to stderr\n")
+
+
+def test_a_killed_command_gives_128_and_the_signal(record: Recorder) -> None:
+    recording = record(["sh", "-c", "kill -KILL $$"])
+    assert recording.code == 128 + signal.SIGKILL
+    assert recording.summary["lost"] == 0
+
+
+def test_the_environment_and_directory_pass_through(record: Recorder, tmp_path: Path) -> None:
+    env = environment(MARK="mark of the test")
+    recording = record(["sh", "-c", 'echo "$MARK"; pwd; cat relative'], cwd=tmp_path, env=env)
+    assert recording.stdout.decode() == f"mark of the test\n{tmp_path}\n"
+    assert recording.one(path="relative", syscall="openat")["base"] == str(tmp_path)
+
+
+def test_the_command_starts_with_nothing_of_the_recorder(record: Recorder) -> None:
+    show = "ls /proc/self/fd | wc -l; grep -E '^Sig(Blk|Ign)' /proc/self/status"
+    expected = subprocess.run(["sh", "-c", show], capture_output=True, check=True).stdout
+    assert record(["sh", "-c", show]).stdout == expected
+
+
+def test_options_after_the_command_are_the_commands(tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    words = ["echo", "-o", "elsewhere", "--force"]
+    command = [SNOOP_CAPTURE, "run", "-o", str(capture), *words]  # no "--"
+    done = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path, env=environment())
+    assert done.stdout == b"-o elsewhere --force\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["capture"]
+
+
+def test_signals_reach_the_command(record: Recorder) -> None:
+    script = """
+        trap 'echo got USR1' USR1; trap 'echo got HUP' HUP; trap 'echo got INT' INT
+        echo ready
+        while :; do sleep 0.01; done
+    """
+    with record.start(["sh", "-c", script]) as running:
+        assert running.line() == b"ready\n"
+        for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGINT):
+            running.process.send_signal(number)
+            assert running.line() == f"got {number.name.removeprefix('SIG')}\n".encode()
+        running.process.send_signal(signal.SIGTERM)
+        recording = running.finish()
+    assert recording.code == 128 + signal.SIGTERM
+    assert recording.session["ended_at"] is not None
+    assert recording.summary["events"] == len(recording.rows) > 0
+
+
+def test_what_the_command_leaves_behind_goes_on(record: Recorder, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    left = f"(sleep 1; cat /etc/hostname; touch '{done}') >/dev/null 2>&1 &"
+    recording = record(["sh", "-c", left])
+    assert recording.code == 0
+    assert "\n2 processes of the command go on, unrecorded" in recording.stderr
+    assert "/etc/hostname" not in recording.paths
+    directory = recording.session["containers"][0]["cgroup_path"].lstrip("/")
+    assert not (cgroups.mount_point() / directory).exists()
+    deadline = time.monotonic() + 10
+    while not done.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_child_outlives_the_first_process(record: Recorder) -> None:
+    """All of the command is recorded, not only its first process and what that waits for."""
+    recording = record(
+        ["sh", "-c", "(cat /etc/passwd | cat) >/dev/null; cat /etc/group >/dev/null"]
+    )
+    assert {"/etc/passwd", "/etc/group"} <= recording.paths
+    assert len({row["pid"] for row in recording.rows}) >= 4
+
+
+def test_under_sudo_command_and_capture_are_the_users(record: Recorder) -> None:
+    env = environment(SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY))
+    recording = record(["sh", "-c", "id -u; id -g; id -G; echo $HOME"], env=env)
+    assert recording.stdout.split()[:3] == [b"65534"] * 3
+    assert {row["uid"] for row in recording.rows} == {NOBODY}
+    files = [recording.capture, recording.directory, *recording.directory.iterdir()]
+    assert {(file.stat().st_uid, file.stat().st_gid) for file in files} == {(NOBODY, NOBODY)}
+
+
+def test_two_capabilities_are_enough(record: Recorder) -> None:
+    only = "-all,+bpf,+perfmon,+dac_override"  # the last one to make a cgroup
+    wrapper = ["setpriv", "--bounding-set", only, "--inh-caps", only]
+    recording = record(["true"], wrapper=wrapper)
+    assert recording.code == 0, recording.stderr
+    assert recording.rows
+
+
+def test_force_replaces_a_capture(record: Recorder) -> None:
+    first = record(["cat", "/etc/hostname"])
+    (first.capture / "notes").write_text("mine")
+    second = record(["cat", "/etc/passwd"], "-o", str(first.capture), "--force")
+    assert second.code == 0, second.stderr
+    now = Recording(first.capture, second.code, second.stdout, second.stderr)
+    assert "/etc/passwd" in now.paths
+    assert "/etc/hostname" not in now.paths
+    assert (first.capture / "notes").read_text() == "mine"
+
+
+def test_output_is_on_disk_while_the_command_runs(record: Recorder) -> None:
+    with record.start(["sh", "-c", "cat /etc/hostname; read line"]) as running:
+        assert running.line()
+        deadline = time.monotonic() + 10
+        partial = Recording(running.capture, 0, b"", "")
+        while "/etc/hostname" not in partial.paths:
+            assert time.monotonic() < deadline, "nothing on disk after 10 s"
+            time.sleep(0.1)
+            partial = Recording(running.capture, 0, b"", "")
+        assert json.loads((partial.directory / "session.json").read_text())["ended_at"] is None
+        whole = running.finish(b"\n")
+    assert whole.rows[: len(partial.rows)] == partial.rows
+
+
+def test_modules_in_the_working_directory_are_not_run(record: Recorder, tmp_path: Path) -> None:
+    for name in ("bcc", "json", "snoop_capture"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('ran a stranger's file')\n")
+    recording = record(["true"], cwd=tmp_path)
+    assert recording.code == 0, recording.stderr

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of system calls agrees with the kernel's headers (Debian: linux-libc-dev)."""
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from snoop_capture.syscalls import COMPAT, NATIVE, TABLE_ROWS, Syscall, bpf_table, syscall_table
+
+_INCLUDE = Path("/usr/include")
+HEADERS = {
+    "x86_64": "x86_64-linux-gnu/asm/unistd_64.h",
+    "i386": "x86_64-linux-gnu/asm/unistd_32.h",
+    "aarch64": "asm-generic/unistd.h",
+}
+# What arch/arm64/include/uapi/asm/unistd.h sets before it includes the generic header.
+ARM64 = [f"-D__ARCH_WANT_{name}" for name in ("RENAMEAT", "NEW_STAT", "SET_GET_RLIMIT")]
+
+
+@cache
+def header(machine: str) -> dict[str, int]:
+    """Call name to number, as the header has it."""
+    file = _INCLUDE / HEADERS[machine]
+    if not file.exists():
+        pytest.skip(f"there is no {file}: install Debian's linux-libc-dev, on an x86-64 machine")
+    defines = subprocess.run(
+        ["gcc", "-E", "-dM", *ARM64, file], capture_output=True, text=True, check=True
+    ).stdout
+    found = dict(re.findall(r"^#define __NR(?:3264)?_(\w+) (\w+)$", defines, re.MULTILINE))
+    numbers = {}
+    for name, value in found.items():
+        while not value.isdigit():
+            value = re.findall(rf"^#define {value} (\w+)$", defines, re.MULTILINE)[0]
+        numbers[name] = int(value)
+    numbers.pop("syscalls", None)  # the generic header's count
+    return numbers
+
+
+def ours(machine: str) -> dict[str, int]:
+    """Call name to number, as the table has it."""
+    first = COMPAT if machine == "i386" else NATIVE
+    table = syscall_table("x86_64" if machine == "i386" else machine)
+    return {
+        call.name: index - first for index, call in table.items() if first <= index < first + COMPAT
+    }
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_numbers_are_the_kernels(machine: str) -> None:
+    known = header(machine)
+    table = ours(machine)
+    assert {n: known[n] for n in table if n in known} == {n: table[n] for n in table if n in known}
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_calls_that_the_header_does_not_know_are_newer_than_it(machine: str) -> None:
+    last = max(header(machine).values())
+    unknown = {
+        name: number for name, number in ours(machine).items() if name not in header(machine)
+    }
+    assert all(number > last for number in unknown.values()), unknown
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_no_call_of_the_table_is_left_out_where_the_architecture_has_it(machine: str) -> None:
+    names = {name for other in HEADERS for name in ours(other)}
+    assert names & set(header(machine)) == set(ours(machine)) & set(header(machine))
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_paths_come_after_their_dirfd(machine: str) -> None:
+    for call in syscall_table(machine).values():
+        assert 1 <= len(call.paths) <= 2, call
+        assert len(call.paths) == len(call.dirfds) == len(call.roles)
+        for path, dirfd in zip(call.paths, call.dirfds, strict=True):
+            assert 1 <= path <= 6
+            assert 0 <= dirfd < path, call
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_a_call_has_the_same_arguments_on_every_architecture(machine: str) -> None:
+    x86 = {call.name: call for call in syscall_table("x86_64").values()}
+    for call in syscall_table(machine).values():
+        assert x86.get(call.name, call) == call
+
+
+def test_two_paths_have_two_roles() -> None:
+    calls: set[Syscall] = set(syscall_table("x86_64").values())
+    two = [call for call in calls if len(call.paths) == 2]
+    assert all(call.roles in [("old", "new"), ("target", "new")] for call in two), two
+
+
+def test_the_table_for_bpf_has_a_row_for_every_number() -> None:
+    table = syscall_table("x86_64")
+    rows = bpf_table(table)
+    assert len(rows) == TABLE_ROWS
+    assert {len(row) for row in rows} == {8}
+    for index, call in table.items():
+        wanted, first_path = rows[index][0], rows[index][1]
+        assert (wanted, first_path) == (1, call.paths[0])
+
+
+def test_an_unknown_architecture_has_no_table() -> None:
+    with pytest.raises(KeyError):
+        syscall_table("pdp11")
