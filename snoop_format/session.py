@@ -57,9 +57,9 @@ def read_session(directory: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path} is damaged: {error}") from error
-    if not isinstance(session, dict) or not isinstance(session.get("format"), int):
+    if not isinstance(session, dict) or type(session.get("format")) is not int:
         raise FormatError(f"{path} does not say which capture format it has")
     if session["format"] != FORMAT:
         raise FormatError(
