@@ -81,11 +81,6 @@ def test_programs_that_cannot_be_started(record: Recorder, build: Build, tmp_pat
         assert (row["ret"], row["real_path"], row["note"]) == (ret, None, None)
 
 
-EXECVEAT_NAME = pytest.mark.xfail(
-    strict=True, reason="a successful execveat is recorded under the name execve"
-)
-
-
 @pytest.fixture(scope="module")
 def through_descriptors(
     record: Recorder, build: Build, tmp_path_factory: pytest.TempPathFactory
@@ -135,7 +130,6 @@ def test_a_failing_execveat(through_descriptors: tuple[Recording, Path]) -> None
     assert (row["ret"], row["base"], row["note"]) == (EBADF, None, UNRESOLVED_BASE)
 
 
-@EXECVEAT_NAME
 def test_an_execveat_is_called_so(through_descriptors: tuple[Recording, Path]) -> None:
     recording, _ = through_descriptors
     assert [recording.one(dirfd=fd, ret=0)["syscall"] for fd in (7, 8, 9)] == ["execveat"] * 3
@@ -151,7 +145,6 @@ def test_calls_of_a_32_bit_program(record: Recorder, build: Build) -> None:
     assert (openat["syscall"], openat["ret"], openat["base"]) == ("openat", ENOENT, "/etc")
 
 
-@pytest.mark.xfail(strict=True, reason="a started 32-bit program is recorded as another call")
 def test_a_32_bit_program_is_started(record: Recorder, build: Build) -> None:
     program = build("compat", "-m32", "-nostdlib")
     recording = record([program])

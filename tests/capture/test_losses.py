@@ -60,9 +60,6 @@ def test_what_a_small_ring_loses_is_counted(
     check_accounts(recording)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a cgroup that came and went between the two looks has no entry"
-)
 def test_losses_in_a_cgroup_that_is_gone_at_the_end_are_counted(
     record: Recorder, build: Build
 ) -> None:
