@@ -54,7 +54,6 @@ struct config {
 	u64 execs; /* counts traced execs: each makes a task another program */
 	u32 seccomp; /* set here: traced tasks have a filter */
 	u32 spare;
-	s64 regs_at; /* where pt_regs lie on a kernel stack, learnt from the first call seen */
 	struct root root[MAX_ROOTS];
 };
 
@@ -557,7 +556,7 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	if (call->request)
 		return false;
 	call->mark |= MARK_HAS_ID;
-	if (!first_sight(call, cfg, ids[1]))
+	if (call->act & ACT_OPENS && !first_sight(call, cfg, ids[1]))
 		return false;
 	if (is_deleted(call))
 		call->mark |= MARK_REAL_DELETED;
@@ -874,8 +873,6 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	cfg = get_config();
 	if (!cfg)
 		return 0;
-	if (!cfg->regs_at)
-		cfg->regs_at = regs - load(bpf_get_current_task() + AT_task_struct__stack);
 	cgroup = traced_cgroup(cfg);
 	if (!cgroup)
 		return 0;
@@ -950,10 +947,13 @@ static inline void take_apart_fd_path(struct call *call)
 	call->dirfd[0] = fd;
 }
 
-/* A successful exec: the memory that held its arguments is gone. */
+/*
+ * A successful exec: the memory that held its arguments is gone, and the number of the call too,
+ * for the kernel puts execve's in its place. A dirfd tells an execveat.
+ */
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 bprm = ctx->args[2], cgroup, filename, interp, regs;
+	u64 bprm = ctx->args[2], cgroup, filename, interp;
 	struct config *cfg = get_config();
 	struct call *call;
 
@@ -962,20 +962,18 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	cgroup = traced_cgroup(cfg);
 	if (!cgroup)
 		return 0;
-	call = begin_call(cfg, cgroup, KIND_EXEC);
+	call = begin_call(cfg, cgroup, KIND_EXEC | NR_EXECVE);
 	if (!call)
 		return 0;
-	regs = load(call->task + AT_task_struct__stack) + cfg->regs_at;
 	filename = load(bprm + AT_linux_binprm__filename);
 	interp = load(bprm + AT_linux_binprm__interp);
 	call->kernel_path = 1;
-	call->kind |= load32(regs + AT_NR) & KIND_INDEX;
 	call->act = ACT_EXEC;
 	call->ret = 0;
 	call->path[0] = filename;
 	call->dirfd[0] = AT_FDCWD;
 	if (filename == load(bprm + AT_linux_binprm__fdpath)) {
-		call->kind |= KIND_FD_PATH;
+		call->kind = KIND_EXEC | KIND_FD_PATH | NR_EXECVEAT;
 		take_apart_fd_path(call);
 	}
 	call->dirfd[1] = AT_FDCWD;

@@ -101,15 +101,15 @@ class CommandCgroup:
 
     def _evacuate(self, directory: Path) -> int:
         parent = self.directory.parent / "cgroup.procs"
-        pids = (directory / "cgroup.procs").read_text().split()
-        moved = 0
-        for pid in pids:
-            try:
-                parent.write_text(pid)
-                moved += 1
-            except ProcessLookupError:
-                continue  # it has ended meanwhile
-        return moved
+        moved = set()
+        while pids := (directory / "cgroup.procs").read_text().split():
+            for pid in pids:
+                try:
+                    parent.write_text(pid)
+                    moved.add(pid)
+                except ProcessLookupError:
+                    continue  # it has ended meanwhile
+        return len(moved)
 
 
 def _remove(directory: Path) -> None:

@@ -44,7 +44,10 @@ _TYPES: Final = {field.name: field.type for field in schema.OPEN_EVENTS}
 
 
 class EventBuilder:
-    """Makes record batches of schema ``OPEN_EVENTS`` from rows, and counts their defects.
+    """Makes record batches of schema ``OPEN_EVENTS`` from rows, and keeps count.
+
+    ``events`` is the number so far, ``defects`` how many of them have a note that says something
+    is missing, ``cgroups`` the ids of where they come from.
 
     Args:
         table: the syscalls by their place in the BPF table.
@@ -55,6 +58,7 @@ class EventBuilder:
         self.clock_offset = clock_offset
         self.events = 0
         self.defects = {schema.UNREADABLE: 0, schema.UNRESOLVED_BASE: 0}
+        self.cgroups: set[int] = set()
         self._requests = RequestJoin()
         self._names = [*sorted({call.name for call in table.values()}), EXEC_INTERPRETER]
         self._name = np.zeros(_KINDS, np.int32)
@@ -74,6 +78,7 @@ class EventBuilder:
         in_order = _orderer(rows.order)
         columns = self._call_columns(rows, in_order)
         columns |= _task_columns(rows, in_order)
+        self.cgroups.update(rows.tasks["cgroup"].tolist())
         columns |= _path_columns(rows, in_order)
         columns |= _real_columns(rows, in_order)
         batch = pa.record_batch(

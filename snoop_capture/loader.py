@@ -70,7 +70,6 @@ def _load(request: dict[str, Any]) -> dict[str, int]:
         function = _function(program, bcc, name)
         descriptors[f"program:{name}"] = function.fd
         descriptors[f"link:{name}"] = _attach(bcc, function, points)
-        Path("/").exists()  # a call of its own: shows the program where pt_regs lie
     descriptors["program:on_sys_enter"] = _function(program, bcc, "on_sys_enter").fd
     return descriptors
 
@@ -85,8 +84,15 @@ def _table() -> dict[int, Syscall]:
 
 
 def _macros(kernel: KernelTypes, registers: offsets.Registers) -> dict[str, int]:
-    steps = {f"STEP_{name.upper()}": number for name, number in _STEPS.items()}
-    return syscalls.macros() | offsets.macros(kernel, registers) | steps | {"MAX_ROOTS": _MAX_ROOTS}
+    numbers = {call.name: index for index, call in _table().items() if index < syscalls.COMPAT}
+    return {
+        **syscalls.macros(),
+        **offsets.macros(kernel, registers),
+        **{f"STEP_{name.upper()}": number for name, number in _STEPS.items()},
+        "NR_EXECVE": numbers["execve"],
+        "NR_EXECVEAT": numbers["execveat"],
+        "MAX_ROOTS": _MAX_ROOTS,
+    }
 
 
 def _hooks(kernel: KernelTypes) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -16,7 +16,6 @@ _FIELDS: Final = (
     "task_struct.mm",
     "task_struct.real_parent",
     "task_struct.tgid",
-    "task_struct.stack",
     "fs_struct.root",
     "fs_struct.pwd",
     "path.mnt",

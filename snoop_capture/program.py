@@ -15,7 +15,7 @@ from typing import Final, Self
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
-_CONFIG: Final = struct.Struct("=IIQIIq")
+_CONFIG: Final = struct.Struct("=IIQII")
 _SECCOMP_AT: Final = 16
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF

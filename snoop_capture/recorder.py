@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
@@ -29,6 +29,13 @@ class Totals:
     events: int
     losses: dict[str, int]
     defects: dict[str, int]
+
+
+class Containers(Protocol):
+    """What knows the traced cgroups by name."""
+
+    def entries(self, cgroup_ids: set[int]) -> list[dict[str, Any]]:
+        """Entries for ``session.json``, among them one for each of the ids."""
 
 
 class Recorder:
@@ -65,7 +72,12 @@ class Recorder:
         until, self._looked = self._looked, time.monotonic_ns()
         self._write(until)
 
-    def stop(self, containers: list[dict[str, Any]]) -> Totals:
+    @property
+    def cgroups(self) -> set[int]:
+        """Ids of the cgroups that events have come from so far."""
+        return self._events.cgroups
+
+    def stop(self, containers: Containers) -> Totals:
         """Detach, take the rest, seal, and write the session's end."""
         self._program.detach()
         self._write(time.monotonic_ns())
@@ -74,8 +86,9 @@ class Recorder:
             self._storage.write(rest)
         totals = Totals(self._events.events, self._lost(), self._events.defects)
         by_cgroup = self._program.losses()
+        entries = containers.entries(self.cgroups | by_cgroup.keys())
         self._storage.close(
-            containers=[c | {"losses": by_cgroup.get(c["cgroup_id"], {})} for c in containers],
+            containers=[e | {"losses": by_cgroup.get(e["cgroup_id"], {})} for e in entries],
             losses=totals.losses,
             defects=totals.defects,
             io_uring={

@@ -4,7 +4,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ class Outcome:
             f"{lost} lost{f' ({causes})' if lost else ''}: {self.session}"
         )
         if self.left_running:
-            line += f"\n{self.left_running} processes of the command go on, unrecorded from here"
+            line += f"\nleft running, unrecorded from here: {self.left_running} of the command's processes"
         return line
 
 
@@ -71,12 +71,12 @@ def run(
         containers = _Containers(group, Path(arguments[0]).name)
         program.trace(group.id)
         group.add(command.pid)
-        failure = _record(command, recorder, flush)
+        failure = _record(command, recorder, containers, flush)
         code = command.wait()
         containers.look()
         left = group.release()
         try:
-            totals = recorder.stop(containers.entries)
+            totals = recorder.stop(containers)
         except OSError as error:
             failure = failure or _unwritable(session, error)
     privileges.give_to_invoking_user(capture, session)
@@ -85,7 +85,9 @@ def run(
     return Outcome(code, session, totals, distinct_paths(session), left)
 
 
-def _record(command: Command, recorder: Recorder, flush: float) -> CaptureError | None:
+def _record(
+    command: Command, recorder: Recorder, containers: "_Containers", flush: float
+) -> CaptureError | None:
     """Poll the recorder until the command has ended."""
     try:
         command.go()
@@ -93,6 +95,8 @@ def _record(command: Command, recorder: Recorder, flush: float) -> CaptureError 
         while not ended:
             ended, filled = wait_for(command, recorder.fileno(), flush)
             recorder.poll()
+            if not recorder.cgroups <= containers.known.keys():
+                containers.look()
             if filled and not ended:
                 time.sleep(_REST)
     except CommandError as error:
@@ -108,30 +112,33 @@ def _unwritable(session: Path, error: OSError) -> CaptureError:
     )
 
 
-@dataclass
 class _Containers:
     """The cgroups of a recorded command: its own, and those it made below that."""
 
-    group: cgroups.CommandCgroup
-    name: str
-    entries: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, group: cgroups.CommandCgroup, name: str) -> None:
+        self.known: dict[int, dict[str, Any]] = {}
+        self._group = group
+        self._name = name
+        self._path = cgroups.path_of(group.directory)
         self.look()
 
     def look(self) -> None:
-        """Add the cgroups that are new since the last look."""
-        known = {entry["cgroup_id"] for entry in self.entries}
-        for directory in self.group.descendants():
-            identity = cgroups.cgroup_id(directory)
-            if identity in known:
-                continue
-            below = directory.relative_to(self.group.directory)
-            self.entries.append(
-                {
-                    "cgroup_id": identity,
-                    "cgroup_path": cgroups.path_of(directory),
-                    "name": str(Path(self.name, below)),
-                    "first_seen": now(),
-                }
-            )
+        """Take note of the cgroups that are new since the last look."""
+        for directory in self._group.descendants():
+            below = directory.relative_to(self._group.directory)
+            self._add(cgroups.cgroup_id(directory), below)
+
+    def entries(self, cgroup_ids: set[int]) -> list[dict[str, Any]]:
+        """Entries for ``session.json``; a cgroup that was never met has only its id for a name."""
+        for identity in cgroup_ids:
+            self._add(identity, Path(f"cgroup-{identity}"))
+        return list(self.known.values())
+
+    def _add(self, identity: int, below: Path) -> None:
+        if identity not in self.known:
+            self.known[identity] = {
+                "cgroup_id": identity,
+                "cgroup_path": str(Path(self._path, below)),
+                "name": str(Path(self._name, below)),
+                "first_seen": now(),
+            }
