@@ -38,7 +38,8 @@ class Outcome:
             f"{lost} lost{f' ({causes})' if lost else ''}: {self.session}"
         )
         if self.left_running:
-            line += f"\nleft running, unrecorded from here: {self.left_running} of the command's processes"
+            left = f"{self.left_running} of the command's processes"
+            line += f"\nleft running, unrecorded from here: {left}"
         return line
 
 
