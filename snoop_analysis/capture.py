@@ -2,40 +2,70 @@
 """The only door from a recording to anything that is said about it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.resources import files
 from os import PathLike
 from pathlib import Path
+from tempfile import gettempdir
+from typing import Final
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
 
-from snoop_analysis.errors import CaptureError
-from snoop_analysis.replay import Replay, Settings
-from snoop_analysis.rows import no_rows, sealed_rows, table_rows
-from snoop_analysis.sessions import Container, Segment, Session, find_sessions
+from snoop_analysis.errors import CaptureError, OptionError, first_line
+from snoop_analysis.replay import Replay
+from snoop_analysis.rows import no_glob, no_rows, sealed_rows, table_rows
+from snoop_analysis.segments import Segment
+from snoop_analysis.sessions import Container, Finder, Session
+from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings
 from snoop_analysis.sqltext import statement
+from snoop_analysis.state import State
+
+MEMORY_LIMIT: Final = "1500MB"
 
 
 class Capture:
-    """A capture: one session directory, or a directory that holds several.
+    """A capture: sessions that are replayed as one.
 
     Opening reads the sessions' metadata and the segments' footers; events stay on the disk until
     a query asks for them (those of a segment that is still being written are read at once).
 
+    Memory: DuckDB keeps at most ``memory_limit`` and puts what does not fit into
+    ``temporary``; what grows is the number of distinct names, not of events. Outside that limit
+    are the lists of a report and, for each container with a bound, 16 bytes a file.
+
     Args:
-        path: the directory, or several.
+        path: a session directory, a directory that holds some, a pattern for such, or a list.
+        skip_damaged: leave out what cannot be read, and say so in the report, instead of
+            raising. Every segment is then read once to see whether it can be.
+        memory_limit: as DuckDB takes it, ``"4GB"`` for one.
+        temporary: directory for what does not fit; made when needed.
 
     Attributes:
         sessions_found: the sessions, in replay order.
+        left_out: what was left out, a sentence each.
 
     Raises:
         CaptureError: there is no capture, or one that cannot be read.
     """
 
-    def __init__(self, *path: str | PathLike[str]) -> None:
-        self.paths = [Path(one) for one in path]
-        self.sessions_found = [one for root in self.paths for one in find_sessions(root)]
-        self.database = duckdb.connect()
-        self.database.execute("SET TimeZone = 'UTC'")
+    def __init__(
+        self,
+        *path: str | PathLike[str] | Sequence[str | PathLike[str]],
+        skip_damaged: bool = False,
+        memory_limit: str = MEMORY_LIMIT,
+        temporary: str | PathLike[str] | None = None,
+    ) -> None:
+        self.paths = [one for given in path for one in _paths(given)]
+        finder = Finder(skip_damaged)
+        self.left_out = finder.left_out
+        self.sessions_found = finder.sessions(self.paths)
+        self.database = _connect(memory_limit, temporary)
+        if skip_damaged:
+            self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
         self.database.execute(statement("normalise"))
         self.database.execute(statement("tables"))
         self._fill_tables()
@@ -62,6 +92,11 @@ class Capture:
         """Calls without a row, by session and cause."""
         return self.database.sql("SELECT * FROM losses ORDER BY session_no, cause")
 
+    @staticmethod
+    def sample() -> "Capture":
+        """A small real capture that comes with the package: ``import json, sqlite3``."""
+        return Capture(Path(str(files("snoop_analysis").joinpath("sample"))))
+
     def query(self, sql: str) -> duckdb.DuckDBPyRelation:
         """The result of any SELECT over ``events``, ``containers``, ``losses``, ``sessions``.
 
@@ -71,26 +106,73 @@ class Capture:
         try:
             return self.database.sql(sql)
         except duckdb.Error as error:
-            raise CaptureError(f"the query failed: {error}") from error
+            raise CaptureError(f"the query failed: {first_line(error)}") from error
 
     def replay(
         self,
-        exclude: Sequence[str] = ("/proc/", "/sys/", "/dev/"),
+        exclude: Sequence[str] = DEFAULT_EXCLUDE,
         max_unique_files: int = 0,
         syscalls: Sequence[str] | None = None,
+        containers: Sequence[str | int] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        found_only: bool = False,
+        state: State | None = None,
     ) -> Replay:
         """Replay the recording: normalise, exclude, de-duplicate, count.
+
+        Events that a filter leaves out count nowhere.
 
         Args:
             exclude: prefixes of normalised paths to leave out.
             max_unique_files: files the LRU of a container holds; 0: all.
             syscalls: take events of these calls alone; null: of all.
+            containers: take these containers alone, by name or cgroup id; null: all.
+            since: take events from this time on (a time without zone is UTC).
+            until: take events before this time.
+            found_only: take calls alone that succeeded.
+            state: go on where an earlier replay with the same settings ended.
 
         Raises:
             OptionError: a setting with a value it cannot have.
             CaptureError: a segment turns out to be damaged.
         """
-        return Replay(self, Settings(tuple(exclude), max_unique_files, _tuple(syscalls)))
+        settings = Settings(
+            exclude=tuple(exclude),
+            max_unique_files=max_unique_files,
+            syscalls=None if syscalls is None else tuple(syscalls),
+            containers=None if containers is None else tuple(containers),
+            since=_time("since", since),
+            until=_time("until", until),
+            found_only=found_only,
+        )
+        return Replay(self, settings, state)
+
+    def unreadable_segment(self) -> str | None:
+        """A sentence naming the first segment that cannot be read to its end, null if all can."""
+        for session in self.sessions_found:
+            for segment in session.segments:
+                try:
+                    self._read_all(segment)
+                except CaptureError as error:
+                    return str(error)
+        return None
+
+    def _readable(self, session: Session, finder: Finder) -> Session:
+        """``session`` without the segments that cannot be read to their end."""
+        read = [finder.attempt(partial(self._read_all, one)) for one in session.segments]
+        return replace(session, segments=tuple(one for one in read if one))
+
+    def _read_all(self, segment: Segment) -> Segment:
+        if segment.unsealed is None and segment.rows:
+            try:
+                self.database.execute(
+                    "SELECT max(hash(COLUMNS(*))) FROM read_parquet($path)",
+                    {"path": no_glob(str(segment.path))},
+                ).fetchall()
+            except duckdb.Error as error:
+                raise CaptureError(f"{segment.path} is damaged: {first_line(error)}") from error
+        return segment
 
     def _rows(self) -> str:
         queries: list[str] = []
@@ -121,11 +203,14 @@ class Capture:
             ]
             self._insert("container_cgroups", rows)
         known = {
-            numbers[_identity(session, one)]: one
+            _identity(session, one): one
             for session in reversed(self.sessions_found)
             for one in session.containers
         }
-        self._insert("containers", [_container_row(*item) for item in known.items()])
+        self._insert(
+            "containers",
+            [_container_row(numbers[identity], identity, one) for identity, one in known.items()],
+        )
 
     def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
@@ -133,11 +218,35 @@ class Capture:
             self.database.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
 
 
+def _paths(given: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
+    return [Path(given)] if isinstance(given, str | PathLike) else [Path(one) for one in given]
+
+
+def _connect(memory_limit: str, temporary: str | PathLike[str] | None) -> duckdb.DuckDBPyConnection:
+    place = temporary or Path(gettempdir()) / f"snoop-analyze-{uuid4().hex}"
+    try:
+        database = duckdb.connect(
+            config={"memory_limit": memory_limit, "temp_directory": str(place)}
+        )
+    except duckdb.Error as error:
+        raise OptionError(
+            f"memory_limit cannot be {memory_limit!r}: {first_line(error)}"
+        ) from error
+    database.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
+    return database
+
+
+def _time(name: str, value: datetime | str | None) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise OptionError(
+            f"{name} is {value!r}, which is no time; write it as 2026-01-31T12:00:00Z"
+        ) from None
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
+
+
 _Identity = tuple[int, str, str, str]
-
-
-def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
 
 
 def _identity(session: Session, container: Container) -> _Identity:
@@ -172,7 +281,7 @@ def _session_row(number: int, session: Session) -> tuple[object, ...]:
     )
 
 
-def _container_row(number: int, container: Container) -> tuple[object, ...]:
+def _container_row(number: int, identity: _Identity, container: Container) -> tuple[object, ...]:
     return (
         number,
         container.cgroup_id,
@@ -180,4 +289,5 @@ def _container_row(number: int, container: Container) -> tuple[object, ...]:
         container.cgroup_path,
         container.image,
         container.image_digest,
+        repr(identity),
     )

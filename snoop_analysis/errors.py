@@ -12,3 +12,8 @@ class CaptureError(AnalysisError):
 
 class OptionError(AnalysisError):
     """A setting with a value it cannot have."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of DuckDB says, without the query it quotes."""
+    return str(error).split("\n", 1)[0]

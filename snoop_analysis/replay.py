@@ -3,55 +3,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from snoop_analysis.breakdown import breakdown
-from snoop_analysis.errors import CaptureError, OptionError
+from snoop_analysis.carrying import insert, leave, take_up
+from snoop_analysis.errors import CaptureError, OptionError, first_line
 from snoop_analysis.lru import Lru
-from snoop_analysis.names import name_of
 from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
-from snoop_analysis.sqltext import any_of, literal, statement
+from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
-
-DEFAULT_EXCLUDE: Final = ("/proc/", "/sys/", "/dev/")
+    from snoop_analysis.settings import Settings
+    from snoop_analysis.state import State
 
 _BATCH: Final = 1 << 20
 _numbers = count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a replay is asked for.
-
-    Args:
-        exclude: prefixes of normalised paths; an empty one is none.
-        max_unique_files: files the LRU of a container holds; 0: all.
-        syscalls: events of these calls alone; null: of all.
-    """
-
-    exclude: tuple[str, ...] = DEFAULT_EXCLUDE
-    max_unique_files: int = 0
-    syscalls: tuple[str, ...] | None = None
-
-    def condition(self) -> str:
-        """The SQL condition for the rows this replay is about."""
-        if self.syscalls is None:
-            return "TRUE"
-        return any_of([f"syscall = {literal(name)}" for name in self.syscalls])
-
-    def excluded(self) -> str:
-        """The SQL condition for a name ``file`` that is excluded."""
-        prefixes = [literal(name_of(prefix)) for prefix in self.exclude if prefix]
-        return any_of([f"starts_with(file, {prefix})" for prefix in prefixes])
 
 
 class Replay:
@@ -66,25 +42,42 @@ class Replay:
         CaptureError: a segment turns out to be damaged.
     """
 
-    def __init__(self, capture: Capture, settings: Settings) -> None:
-        if settings.max_unique_files < 0:
-            raise OptionError("max_unique_files cannot be negative; 0 means no bound")
+    def __init__(self, capture: Capture, settings: Settings, state: State | None = None) -> None:
+        if state is not None and state.settings != settings:
+            raise OptionError("a replay can only go on with the settings it began with")
         self.capture = capture
         self.settings = settings
+        self._begun = state
         self._schema = f"replay_{next(_numbers)}"
         capture.database.execute(f"CREATE SCHEMA {self._schema}")
         self._database = self._connect()
+        self._check_containers()
         self._caches: dict[int, Lru] = {}
         self._knows_new_events = False
-        try:
+        with self._reading():
             self._replay()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns what DuckDB says of a damaged file into a sentence that names it."""
+        try:
+            yield
         except duckdb.Error as error:
-            raise CaptureError(f"the capture could not be read to its end: {error}") from error
+            damaged = self.capture.unreadable_segment()
+            raise CaptureError(damaged or f"the replay failed: {first_line(error)}") from error
 
     @property
     def stats(self) -> duckdb.DuckDBPyRelation:
         """received, new, duplicate, … by container; columns in ``sql/outcome.sql``."""
-        return self._database.sql("SELECT * FROM stats ORDER BY container_no")
+        return self.query("SELECT * FROM stats ORDER BY container_no NULLS LAST")
+
+    @property
+    def files(self) -> duckdb.DuckDBPyRelation:
+        """The files: container, path, first_seen, last_seen, events, hits, misses, syscalls.
+
+        Of a replay that went on from a state, times and calls are those since then.
+        """
+        return self.query("SELECT * FROM file_details")
 
     @property
     def results(self) -> duckdb.DuckDBPyRelation:
@@ -118,16 +111,50 @@ class Replay:
         connection.execute(f"SET search_path = '{self._schema},main'")
         return connection
 
+    @property
+    def state(self) -> State:
+        """Where this replay ended, for another to go on."""
+        return leave(self)
+
+    def _check_containers(self) -> None:
+        """A container that is asked for and not there is a mistake, not an empty answer."""
+        rows = self._database.execute("SELECT cgroup_id, name FROM containers").fetchall()
+        known = {value for row in rows for value in row}
+        for one in self.settings.containers or ():
+            if one not in known:
+                names = ", ".join(sorted({name for _, name in rows}))
+                raise OptionError(f"there is no container {one!r}; there are {names}")
+
     def _replay(self) -> None:
+        settings = self.settings
         self._database.execute(
-            f"CREATE MACRO is_excluded(file) AS {self.settings.excluded()};"
-            f"CREATE VIEW selected AS SELECT * FROM rows WHERE {self.settings.condition()}"
+            f"CREATE MACRO is_excluded(file) AS {settings.excluded()};"
+            f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {settings.container_test()};"
+            f"CREATE VIEW selected AS SELECT * FROM rows WHERE {' AND '.join(self._row_tests())}"
         )
+        self._database.execute(statement("carried"))
+        if self._begun is not None:
+            take_up(self._database, self._begun)
         self._database.execute(statement("replay"))
         self._database.execute(statement("bounded"))
-        if self.settings.max_unique_files:
-            self._bound(self.settings.max_unique_files)
+        if settings.max_unique_files:
+            self._bound(settings.max_unique_files)
         self._database.execute(statement("outcome"))
+
+    def _row_tests(self) -> list[str]:
+        """SQL conditions that every row of this replay meets."""
+        tests = ["TRUE", *self.settings.row_tests()]
+        if self.settings.containers is not None:
+            tests.append(
+                "(session_no, cgroup_id) IN (SELECT (session_no, cgroup_id) "
+                "FROM container_cgroups SEMI JOIN chosen USING (container_no))"
+            )
+        positions = self._begun.positions if self._begun else {}
+        for number, session in enumerate(self.capture.sessions_found):
+            position = positions.get((session.host, session.session_id))
+            if position is not None:
+                tests.append(f"(session_no <> {number} OR seq >= {position})")
+        return tests
 
     def _bound(self, capacity: int) -> None:
         """Put the containers with more files than ``capacity`` through the LRU."""
@@ -141,8 +168,8 @@ class Replay:
             self._database.execute(
                 "INSERT INTO bounded VALUES (?, ?, ?)", [number, cache.misses, cache.evicted]
             )
-            kept = pa.table({"file_no": cache.recent})
-            _insert(self._database, f"kept SELECT {number}, file_no", kept)
+            kept = pa.table({"file_no": cache.recent, "place": np.arange(len(cache.recent))})
+            insert(self._database, f"kept SELECT {number}, file_no, place FROM inserted", kept)
 
     def _run_lru(self, keep_new_events: bool) -> None:
         sizes = self._database.execute("SELECT container_no, files FROM over_bound").fetchall()
@@ -150,12 +177,24 @@ class Replay:
         self._caches = {number: Lru(capacity, files) for number, files in sizes}
         if not sizes:
             return
+        for number, cache in self._caches.items():
+            cache.recent = self._carried(number)
         writer = self._connect()
         for batch in self._database.sql(statement("accesses")).to_arrow_reader(_BATCH):
             missed = self._access(batch)
             if keep_new_events:
-                _insert(writer, "new_events SELECT session_no, seq", batch.filter(missed))
+                insert(
+                    writer, "new_events SELECT session_no, seq FROM inserted", batch.filter(missed)
+                )
         self._knows_new_events = keep_new_events
+
+    def _carried(self, container_no: int) -> NDArray[np.int64]:
+        """The files a container's LRU begins with, least recently used first."""
+        rows = self.query(
+            f"SELECT file_no FROM files WHERE container_no = {container_no} AND first_access < 0 "
+            "ORDER BY first_access"
+        ).to_arrow_table()
+        return np.asarray(rows.column("file_no"), np.int64)
 
     def _access(self, batch: pa.RecordBatch) -> pa.Array:
         """Replay a batch of accesses; which of them missed."""
@@ -166,13 +205,3 @@ class Replay:
             own = containers == number
             missed[own] = cache.access(files[own])
         return pa.array(missed)
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection, target: str, rows: pa.Table | pa.RecordBatch
-) -> None:
-    """INSERT INTO ``target``, which ends in what to select from ``rows``."""
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
-    connection.register("inserted", table)
-    connection.execute(f"INSERT INTO {target} FROM inserted")
-    connection.unregister("inserted")

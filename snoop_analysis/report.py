@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -58,26 +59,30 @@ class Completeness:
     """What the recording lacks. ``complete`` only where nothing is known to be missing.
 
     Attributes:
-        complete: no losses, evictions, gaps, cut writes or unreadable paths.
+        complete: nothing lost, evicted, missing, removed, cut short, unreadable or left out.
         first_event: time of the first event, null if there is none.
         last_event: time of the last event.
+        implausible_times: events whose time no clock that was set would say.
         still_recording: sessions without an end.
         unknown_container_events: events of cgroups that are no known container.
         missing_segments: segment files absent from the middle of a session.
         earlier_segments_removed: segment files absent from the start of a session (retention).
         missing_events: events absent by the sequence numbers, those of absent segments included.
         torn_bytes: bytes of writes that were cut short.
+        left_out: what was damaged and left out, a sentence each.
     """
 
     complete: bool
     first_event: str | None
     last_event: str | None
+    implausible_times: int
     still_recording: list[str]
     unknown_container_events: int
     missing_segments: list[str]
     earlier_segments_removed: list[str]
     missing_events: int
     torn_bytes: int
+    left_out: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it: what is omitted when unknown is absent."""
-        said = asdict(self)
+        said = _fields(self)
         for name in ("pod_name", "namespace"):
             if said[name] is None:
                 del said[name]
@@ -135,6 +140,19 @@ class Report:
         file.write("\n")
 
 
+def _fields(record: Any) -> dict[str, Any]:
+    """A dataclass as a dict, its lists of strings as they are (asdict copies them one by one)."""
+    said: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if is_dataclass(value):
+            value = _fields(value)
+        elif isinstance(value, list) and value and is_dataclass(value[0]):
+            value = [_fields(item) for item in value]
+        said[field.name] = value
+    return said
+
+
 def _json(value: Any, newline: str) -> Iterator[str]:
     """``value`` as indented JSON; lists of many strings at once, which json.dumps cannot."""
     inner = newline + "  "
@@ -156,4 +174,4 @@ def _json(value: Any, newline: str) -> Iterator[str]:
         yield json.dumps(value, ensure_ascii=False)
 
 
-_QUOTED: Final = json.JSONEncoder(ensure_ascii=False).encode
+_QUOTED: Final = encode_basestring

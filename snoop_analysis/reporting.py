@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from snoop_analysis.names import is_exact, name_to_bytes, shown
@@ -14,7 +11,7 @@ from snoop_analysis.report import NO_TIME, Completeness, ContainerReport, NotUtf
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
-    from snoop_analysis.sessions import Segment, Session
+    from snoop_analysis.sessions import Session
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DEFECTS: Final = ("unreadable", "unresolved_base")
@@ -23,7 +20,7 @@ DEFECTS: Final = ("unreadable", "unresolved_base")
 def make_report(replay: Replay) -> Report:
     """The report of a replay."""
     sessions = replay.capture.sessions_found
-    totals = _row(replay, "SELECT * FROM totals")
+    (totals,) = _rows(replay, "SELECT * FROM totals, covered")
     losses = dict(
         replay.query("SELECT cause, sum(events)::BIGINT FROM losses GROUP BY ALL").fetchall()
     )
@@ -45,18 +42,14 @@ def make_report(replay: Replay) -> Report:
         losses=dict(sorted(losses.items())),
         defects=defects,
         evictions=totals["evicted"],
-        completeness=_completeness(sessions, totals, sum(losses.values())),
-        settings=asdict(replay.settings),
+        completeness=_completeness(replay, totals, sum(losses.values())),
+        settings=replay.settings.as_dict(),
     )
 
 
 def _rows(replay: Replay, sql: str) -> list[dict[str, Any]]:
     relation = replay.query(sql)
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-
-
-def _row(replay: Replay, sql: str) -> dict[str, Any]:
-    return _rows(replay, sql)[0]
 
 
 def _container(replay: Replay, row: dict[str, Any]) -> ContainerReport:
@@ -96,38 +89,28 @@ def _shown(names: list[str]) -> list[str]:
     return names if all(map(is_exact, names)) else sorted(map(shown, names))
 
 
-def _completeness(sessions: Sequence[Session], totals: dict[str, Any], losses: int) -> Completeness:
-    missing = [name for session in sessions for name in _missing_segments(session)]
+def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Completeness:
+    sessions = replay.capture.sessions_found
+    segments = [segment for session in sessions for segment in session.segments]
+    missing = [f"{one.session_id} {number}" for one in sessions for number in one.missing]
     missing_events = sum(map(_missing_events, sessions))
-    torn = sum(one.unsealed.torn_bytes for one in _segments(sessions) if one.unsealed)
-    lacking = (losses, totals["evicted"], totals["unreadable"], missing, missing_events, torn)
+    torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
+    left_out = replay.capture.left_out
+    removed = [one.session_id for one in sessions if one.segments and one.segments[0].number > 1]
+    lacking = (losses, totals["evicted"], totals["unreadable"], torn)
     return Completeness(
-        complete=not any(lacking),
+        complete=not any((*lacking, missing, missing_events, left_out, removed)),
         first_event=_rfc3339(_time(totals["first_us"])),
         last_event=_rfc3339(_time(totals["last_us"])),
+        implausible_times=totals["implausible"],
         still_recording=[one.session_id for one in sessions if one.ended_at is None],
         unknown_container_events=totals["unknown"],
         missing_segments=missing,
-        earlier_segments_removed=[
-            one.session_id for one in sessions if one.segments and one.segments[0].number > 1
-        ],
+        earlier_segments_removed=removed,
         missing_events=missing_events,
         torn_bytes=torn,
+        left_out=left_out,
     )
-
-
-def _segments(sessions: Sequence[Session]) -> Iterable[Segment]:
-    return (segment for session in sessions for segment in session.segments)
-
-
-def _missing_segments(session: Session) -> list[str]:
-    """Numbers of segments absent between those there are, as ``session 3-5``."""
-    numbers = [segment.number for segment in session.segments]
-    return [
-        f"{session.session_id} {before + 1}" + (f"-{after - 1}" if after > before + 2 else "")
-        for before, after in pairwise(numbers)
-        if after > before + 1
-    ]
 
 
 def _missing_events(session: Session) -> int:
@@ -147,11 +130,7 @@ def _only(values: set[str | None]) -> str | None:
 
 
 def _time(microseconds: int | None) -> datetime | None:
-    """Null for a time outside the years 1 to 9999, which RFC 3339 cannot say."""
-    try:
-        return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:
-        return None
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _rfc3339(time: datetime | None) -> str | None:

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding the sessions of a capture, and what their ``session.json`` and footers say."""
+"""Finding the sessions of a capture, and what their ``session.json`` says."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from glob import glob
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any, Final, TypeVar
 
 from snoop_analysis.errors import CaptureError
+from snoop_analysis.segments import Segment, segment_file
 from snoop_format import session as session_files
 from snoop_format.errors import FormatError
-from snoop_format.segment import OpenSegment, read_open
+
+Found = TypeVar("Found")
+SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +31,11 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A segment file: its number in the session, its columns and its rows.
-
-    first_seq and last_seq are null where the file does not say. Of a segment that is still being
-    written, ``unsealed`` holds the events themselves.
-    """
-
-    number: int
-    path: Path
-    columns: pa.Schema
-    rows: int
-    first_seq: int | None
-    last_seq: int | None
-    unsealed: OpenSegment | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
-    """One run of a recorder. Times are null where unknown."""
+    """One run of a recorder. Times are null where unknown.
+
+    ``missing`` are the numbers of segments there should be between or among those there are.
+    """
 
     directory: Path
     session_id: str
@@ -59,22 +48,87 @@ class Session:
     containers: tuple[Container, ...]
     losses: Mapping[str, int]
     segments: tuple[Segment, ...]
+    missing: tuple[int, ...]
 
 
-def find_sessions(root: Path) -> list[Session]:
-    """The sessions in ``root``: the directory itself, or the directories it holds.
+@dataclass
+class Finder:
+    """Finds sessions, and refuses or leaves out what cannot be read.
 
-    Raises:
-        CaptureError: there is none, or one that cannot be read.
+    Attributes:
+        skip_damaged: go on without what cannot be read.
+        left_out: what was left out, a sentence each.
     """
-    try:
-        directories = _session_directories(root)
-        sessions = [_session(directory) for directory in directories]
-    except FormatError as error:
-        raise CaptureError(str(error)) from error
-    except OSError as error:
-        raise CaptureError(f"cannot read {error.filename}: {error.strerror}") from error
-    return sorted(sessions, key=_start)
+
+    skip_damaged: bool = False
+    left_out: list[str] = field(default_factory=list)
+
+    def sessions(self, roots: Iterable[Path]) -> list[Session]:
+        """The sessions in all ``roots``, each once, in replay order: by start.
+
+        A root is a session directory, a directory that holds some, or a pattern for such.
+
+        Raises:
+            CaptureError: there is no session, or one that cannot be read and is not left out.
+        """
+        directories = dict.fromkeys(
+            directory.resolve() for root in roots for directory in _session_directories(root)
+        )
+        found = [self.attempt(partial(self._session, at)) for at in directories]
+        sessions = self._each_once(one for one in found if one)
+        if sessions and not any(one.segments for one in sessions):
+            empty = f"{sessions[0].directory} is an empty capture: it holds no segment"
+            self.attempt(partial(_refuse, empty))
+        return sorted(sessions, key=_start)
+
+    def attempt(self, read: Callable[[], Found]) -> Found | None:
+        """What ``read`` returns; null if it fails and damage is left out.
+
+        Raises:
+            CaptureError: it fails, and damage is refused.
+        """
+        try:
+            return read()
+        except (CaptureError, FormatError) as error:
+            sentence = str(error)
+        except OSError as error:
+            sentence = f"cannot read {error.filename}: {error.strerror}"
+        if not self.skip_damaged:
+            raise CaptureError(sentence)
+        self.left_out.append(sentence)
+        return None
+
+    def _session(self, directory: Path) -> Session:
+        said = session_files.read_session(directory)
+        listed = _listed_rows(said)
+        read = [
+            self.attempt(partial(segment_file, number, path, listed.get(number)))
+            for number, path in session_files.segments(directory)
+        ]
+        session = _session(directory, said, tuple(one for one in read if one))
+        missing = _missing(session, listed)
+        if missing:
+            numbers = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+            gap = f"{directory} lacks segment {numbers}: its events are missing; {SKIP}"
+            self.attempt(partial(_refuse, gap))
+        return replace(session, missing=missing)
+
+    def _each_once(self, sessions: Iterable[Session]) -> list[Session]:
+        """Sessions without a copy of another one."""
+        kept: dict[tuple[str, str], Session] = {}
+        for session in sessions:
+            first = kept.setdefault((session.host, session.session_id), session)
+            if first is not session:
+                copy = (
+                    f"{session.directory} and {first.directory} are the same session "
+                    f"{session.session_id}: give one of them; {SKIP}"
+                )
+                self.attempt(partial(_refuse, copy))
+        return list(kept.values())
+
+
+def _refuse(sentence: str) -> None:
+    raise CaptureError(sentence)
 
 
 def _start(session: Session) -> tuple[datetime, str]:
@@ -83,7 +137,10 @@ def _start(session: Session) -> tuple[datetime, str]:
 
 def _session_directories(root: Path) -> list[Path]:
     if not root.exists():
-        raise CaptureError(f"there is no capture at {root}: no such directory")
+        matches = [Path(match) for match in sorted(glob(str(root)))]  # noqa: PTH207
+        if not matches:
+            raise CaptureError(f"there is no capture at {root}: no such directory")
+        return [one for match in matches if match.is_dir() for one in _session_directories(match)]
     if not root.is_dir():
         raise CaptureError(
             f"{root} is a file; a capture is a directory that holds {session_files.SESSION_FILE}"
@@ -107,12 +164,11 @@ def _looks_like_session(directory: Path) -> bool:
     )
 
 
-def _session(directory: Path) -> Session:
-    said = session_files.read_session(directory)
+def _session(directory: Path, said: dict[str, Any], segments: tuple[Segment, ...]) -> Session:
     path = directory / session_files.SESSION_FILE
     return Session(
         directory=directory,
-        session_id=_text(said.get("session_id")) or directory.name,
+        session_id=_text(said.get("session_id")) or str(directory),
         host=_text(said.get("host")) or "",
         boot_id=_text(said.get("boot_id")),
         pod_name=_text(said.get("pod_name") or said.get("pod")),
@@ -121,10 +177,33 @@ def _session(directory: Path) -> Session:
         ended_at=_time(said.get("ended_at")),
         containers=tuple(_containers(said.get("containers") or [], path)),
         losses=_losses(said.get("losses") or {}, path),
-        segments=tuple(
-            _segment(number, file) for number, file in session_files.segments(directory)
-        ),
+        segments=segments,
+        missing=(),
     )
+
+
+def _listed_rows(said: Mapping[str, Any]) -> dict[int, int]:
+    """Rows of the sealed segments by number, as far as ``session.json`` lists them."""
+    listed: dict[int, int] = {}
+    entries = said.get("segments")
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("rows"), int):
+            digits = re.search(r"\d+", str(entry.get("file")))
+            if digits and session_files.sealed_name(int(digits[0])) == entry["file"]:
+                listed[int(digits[0])] = entry["rows"]
+    return listed
+
+
+def _missing(session: Session, listed: Mapping[int, int]) -> tuple[int, ...]:
+    """Numbers absent between the first and the last segment there is or ought to be.
+
+    Segments before the first may have been removed on purpose.
+    """
+    there = {segment.number for segment in session.segments}
+    if not there:
+        return tuple(sorted(listed))
+    wanted = range(min(there), max(there | set(listed)) + 1)
+    return tuple(number for number in wanted if number not in there)
 
 
 def _text(value: object) -> str | None:
@@ -167,64 +246,3 @@ def _losses(said: Any, path: Path) -> dict[str, int]:
     ):
         raise CaptureError(f"{path} is damaged: losses is not a table of counts by cause")
     return dict(said)
-
-
-def _segment(number: int, path: Path) -> Segment:
-    sealed = path.with_name(session_files.sealed_name(number))
-    if path != sealed:
-        try:
-            return _open_segment(number, path)
-        except FormatError:
-            if not sealed.exists():  # else the recorder has sealed it meanwhile
-                raise
-    return sealed_segment(number, sealed)
-
-
-def _open_segment(number: int, path: Path) -> Segment:
-    unsealed = read_open(path)
-    filled = [batch for batch in unsealed.batches if batch.num_rows]
-    columns = filled[0].schema if filled else pa.schema([])
-    has_seq = "seq" in columns.names
-    return Segment(
-        number=number,
-        path=path,
-        columns=columns,
-        rows=unsealed.rows,
-        first_seq=filled[0].column("seq")[0].as_py() if has_seq else None,
-        last_seq=filled[-1].column("seq")[-1].as_py() if has_seq else None,
-        unsealed=unsealed,
-    )
-
-
-def sealed_segment(number: int, path: Path) -> Segment:
-    """What the footer of a sealed segment says.
-
-    Raises:
-        CaptureError: it is no Parquet file, not all of one, or not of a capture.
-    """
-    try:
-        footer = pq.read_metadata(path)
-        columns = footer.schema.to_arrow_schema()
-    except OSError as error:
-        raise CaptureError(f"cannot read {path}: {error.strerror or error}") from error
-    except pa.ArrowException as error:
-        size = path.stat().st_size
-        what = "it is empty" if size == 0 else f"it is damaged or cut short ({error})"
-        raise CaptureError(f"{path} is not a Parquet file: {what}") from error
-    if not {"path", "path_bytes"} & set(columns.names):
-        raise CaptureError(f"{path} is a Parquet file, but not of a capture: it has no column path")
-    first, last = _seq_range(footer)
-    return Segment(number, path, columns, footer.num_rows, first, last)
-
-
-def _seq_range(footer: pq.FileMetaData) -> tuple[int | None, int | None]:
-    """Least and greatest seq by the row groups' statistics; null where one has none."""
-    names = [footer.schema.column(index).path for index in range(footer.num_columns)]
-    if "seq" not in names or footer.num_rows == 0:
-        return None, None
-    index = names.index("seq")
-    groups = (footer.row_group(group) for group in range(footer.num_row_groups))
-    found = [group.column(index).statistics for group in groups if group.num_rows]
-    if any(one is None or not one.has_min_max or one.null_count for one in found):
-        return None, None
-    return min(one.min for one in found), max(one.max for one in found)

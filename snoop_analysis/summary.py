@@ -22,6 +22,7 @@ def summary(report: Report) -> list[str]:
 def _missing(report: Report) -> Iterator[str]:
     """One sentence for each thing the recording lacks."""
     lacks = report.completeness
+    yield from (f"left out: {printable(sentence)}" for sentence in lacks.left_out)
     if report.dropped_events:
         causes = ", ".join(f"{printable(cause)} {n:,}" for cause, n in report.losses.items() if n)
         yield f"{_count(report.dropped_events, 'event')} lost while recording: {causes}"
@@ -49,6 +50,8 @@ def _missing(report: Report) -> Iterator[str]:
         )
     if lacks.unknown_container_events:
         yield f"{_count(lacks.unknown_container_events, 'event')} of unknown containers not counted"
+    if lacks.implausible_times:
+        yield f"{_count(lacks.implausible_times, 'event')} with a time no clock that was set says"
     if not report.total_events:
         yield "no events were recorded"
 

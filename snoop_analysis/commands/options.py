@@ -50,12 +50,17 @@ def replay_options(command: Command) -> Command:
 
 
 def replay_arguments(
-    context: click.Context, exclude: tuple[str, ...], max_unique_files: int, profile: str | None
+    context: click.Context,
+    exclude: tuple[str, ...],
+    max_unique_files: int,
+    profile: str | None,
+    **filters: Any,  # since, until, found_only: as they are
 ) -> dict[str, Any]:
     """Arguments of ``Capture.replay``; what is said on the command line overrides a profile."""
     arguments: dict[str, Any] = {
         "exclude": [prefix for text in exclude for prefix in text.split(",") if prefix],
         "max_unique_files": max_unique_files,
+        **filters,
     }
     if profile is None:
         return arguments

@@ -7,6 +7,19 @@ CREATE TABLE over_bound (
     files BIGINT                                     -- distinct files without a bound
 );
 
+-- The lookups of files in these containers, and the file each led to.
+CREATE VIEW bounded_lookups AS
+SELECT
+    lookups.*,
+    files.file_no                                    -- BIGINT: see files
+FROM lookups
+SEMI JOIN over_bound
+    ON over_bound.container_no = lookups.container_no
+JOIN files
+    ON files.container_no = lookups.container_no
+    AND files.file = lookups.file
+WHERE kind = 'file';
+
 -- What the LRU made of them.
 CREATE TABLE bounded (
     container_no UINTEGER,
@@ -17,7 +30,8 @@ CREATE TABLE bounded (
 -- The files in the LRU at the end.
 CREATE TABLE kept (
     container_no UINTEGER,
-    file_no BIGINT
+    file_no BIGINT,
+    place BIGINT                                     -- the greater, the more recently used
 );
 
 -- The accesses that found their file absent; filled when someone asks for the results by event.

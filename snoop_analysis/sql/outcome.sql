@@ -1,6 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What people ask of a replay.
 
+-- is_plausible(ts TIMESTAMPTZ) -> BOOLEAN
+CREATE MACRO is_plausible(ts) AS
+    ts >= TIMESTAMPTZ '1971-01-01 00:00:00Z' AND ts < TIMESTAMPTZ '2200-01-01 00:00:00Z';
+
 -- The files in the LRU at the end, which are all of them without a bound.
 CREATE VIEW kept_files AS
 SELECT files.*
@@ -13,11 +17,15 @@ JOIN kept
     ON kept.container_no = files.container_no
     AND kept.file_no = files.file_no;
 
--- One row per container. received = new + duplicate + excluded + empty.
+-- One row per container, then one for all of them, whose cgroup_id is null.
+-- received = new + duplicate + excluded + empty.
 CREATE TABLE stats AS
 WITH
-    distinct_files AS (
-        SELECT container_no, count(*) AS files FROM files GROUP BY container_no
+    first_accesses AS (
+        SELECT container_no, count(*) AS files
+        FROM files
+        WHERE first_access >= 0
+        GROUP BY container_no
     ),
     kept_count AS (
         SELECT
@@ -26,29 +34,46 @@ WITH
             count(*) FILTER (hits > 0) AS found
         FROM kept_files
         GROUP BY container_no
+    ),
+    counted AS (
+        SELECT
+            chosen.container_no,
+            cgroup_id,
+            name,
+            coalesce(received.events, 0) AS events,
+            coalesce(received.accesses, 0) AS accesses,
+            coalesce(received.excluded, 0) AS excluded,
+            coalesce(received.empty, 0) AS empty,
+            coalesce(received.unreadable, 0) AS unreadable,
+            coalesce(received.unresolved_base, 0) AS unresolved_base,
+            coalesce(bounded.new, first_accesses.files, 0) + coalesce(carried_counts.new, 0) AS new,
+            coalesce(bounded.evicted, 0) + coalesce(carried_counts.evicted, 0) AS evicted,
+            coalesce(kept_count.files, 0) AS files,
+            coalesce(kept_count.found, 0) AS found
+        FROM chosen
+        LEFT JOIN received ON received.container_no = chosen.container_no
+        LEFT JOIN first_accesses ON first_accesses.container_no = chosen.container_no
+        LEFT JOIN kept_count ON kept_count.container_no = chosen.container_no
+        LEFT JOIN bounded ON bounded.container_no = chosen.container_no
+        LEFT JOIN carried_counts ON carried_counts.container_no = chosen.container_no
     )
 SELECT
-    containers.container_no,                         -- UINTEGER
-    containers.cgroup_id,                            -- UBIGINT
-    containers.name,                                 -- VARCHAR
-    coalesce(accesses + excluded + empty, 0) AS received,                -- BIGINT: events with a path
-    coalesce(bounded.new, distinct_files.files, 0) AS new,               -- BIGINT
-    coalesce(accesses, 0) - coalesce(bounded.new, distinct_files.files, 0) AS duplicate,  -- BIGINT
-    coalesce(excluded, 0) AS excluded,               -- BIGINT
-    coalesce(empty, 0) AS empty,                     -- BIGINT
-    coalesce(bounded.evicted, 0) AS evicted,         -- BIGINT
-    coalesce(kept_count.files, 0) AS unique_files,   -- BIGINT: files in the LRU at the end
-    coalesce(kept_count.found, 0) AS found_files,    -- BIGINT: of these, found by at least one call
-    coalesce(distinct_files.files, 0) AS distinct_files,                 -- BIGINT: files, evicted ones too
-    coalesce(unreadable, 0) AS unreadable,           -- BIGINT: events whose path could not be read
-    coalesce(unresolved_base, 0) AS unresolved_base, -- BIGINT: relative paths taken to start at `/`
-    first_seen,                                      -- TIMESTAMPTZ
-    last_seen                                        -- TIMESTAMPTZ
-FROM containers
-LEFT JOIN received ON received.container_no = containers.container_no
-LEFT JOIN distinct_files ON distinct_files.container_no = containers.container_no
-LEFT JOIN kept_count ON kept_count.container_no = containers.container_no
-LEFT JOIN bounded ON bounded.container_no = containers.container_no;
+    container_no,                                    -- UINTEGER: null in the row for all
+    CASE WHEN grouping(container_no) = 0 THEN any_value(cgroup_id) END AS cgroup_id,  -- UBIGINT: null in the row for all
+    CASE WHEN grouping(container_no) = 0 THEN any_value(name) ELSE 'all' END AS name,  -- VARCHAR
+    sum(accesses + excluded + empty)::BIGINT AS received,          -- BIGINT: events with a path
+    sum(new)::BIGINT AS new,                         -- BIGINT
+    sum(accesses - new)::BIGINT AS duplicate,        -- BIGINT
+    sum(excluded)::BIGINT AS excluded,               -- BIGINT
+    sum(empty)::BIGINT AS empty,                     -- BIGINT
+    sum(evicted)::BIGINT AS evicted,                 -- BIGINT: files put out by the bound
+    sum(files)::BIGINT AS unique_files,              -- BIGINT: files in the LRU at the end
+    sum(found)::BIGINT AS found_files,               -- BIGINT: of these, found by at least one call
+    sum(events)::BIGINT AS events,                   -- BIGINT: rows, also those without a path
+    sum(unreadable)::BIGINT AS unreadable,           -- BIGINT: events whose path could not be read
+    sum(unresolved_base)::BIGINT AS unresolved_base  -- BIGINT: relative paths taken to start at `/`
+FROM counted
+GROUP BY GROUPING SETS ((container_no), ());
 
 -- Every event of the replay with what became of it.
 CREATE VIEW results AS
@@ -60,7 +85,7 @@ SELECT
         WHEN over_bound.container_no IS NOT NULL THEN
             CASE WHEN new_events.seq IS NULL THEN 'duplicate' ELSE 'new' END
         WHEN files.first_access
-            = selected.session_no * 18446744073709551616::HUGEINT + selected.seq THEN 'new'
+            = session_place(selected.session_no) + selected.seq THEN 'new'
         ELSE 'duplicate'
     END AS result                                    -- VARCHAR: new, duplicate, excluded, empty, unreadable, unknown_container
 FROM selected
@@ -85,21 +110,91 @@ LEFT JOIN new_events
 -- The containers as the report has them.
 CREATE VIEW container_totals AS
 SELECT
-    containers.cgroup_path,                          -- VARCHAR
-    received + unreadable AS events,                 -- BIGINT: rows
+    chosen.cgroup_path,                              -- VARCHAR
     stats.*                                          -- as above
 FROM stats
-JOIN containers ON containers.container_no = stats.container_no
+JOIN chosen ON chosen.container_no = stats.container_no
 ORDER BY stats.container_no;
 
--- One row: everything together.
+-- One row: what the report has besides.
 CREATE VIEW totals AS
 SELECT
-    coalesce(sum(received.events) FILTER (container_no IS NOT NULL), 0)::BIGINT AS events,  -- BIGINT: rows of known containers
-    coalesce(sum(received.events) FILTER (container_no IS NULL), 0)::BIGINT AS unknown,     -- BIGINT: rows of others
+    coalesce(sum(events) FILTER (container_no IS NOT NULL), 0)::BIGINT AS events,  -- BIGINT: rows of known containers
+    coalesce(sum(events) FILTER (container_no IS NULL), 0)::BIGINT AS unknown,     -- BIGINT: rows of others
     coalesce(sum(unreadable), 0)::BIGINT AS unreadable,            -- BIGINT
     coalesce(sum(unresolved_base), 0)::BIGINT AS unresolved_base,  -- BIGINT
-    (SELECT coalesce(sum(evicted), 0)::BIGINT FROM stats) AS evicted,  -- BIGINT
-    epoch_us(min(first_seen) FILTER (isfinite(first_seen))) AS first_us,  -- BIGINT: microseconds since 1970
-    epoch_us(max(last_seen) FILTER (isfinite(last_seen))) AS last_us      -- BIGINT
+    (SELECT coalesce(sum(evicted), 0)::BIGINT FROM stats WHERE container_no IS NOT NULL) AS evicted  -- BIGINT
 FROM received;
+
+-- One row: the time the events cover. Times outside 1971 to 2199 are left out: no clock that was
+-- set says so.
+CREATE TABLE covered AS
+WITH
+    said AS (
+        SELECT
+            epoch_us(min(ts) FILTER (is_plausible(ts))) AS first_us,
+            epoch_us(max(ts) FILTER (is_plausible(ts))) AS last_us,
+            count(ts) FILTER (NOT is_plausible(ts)) AS implausible
+        FROM selected
+        UNION ALL
+        SELECT * FROM carried_times
+    )
+SELECT
+    min(first_us) AS first_us,                       -- BIGINT: microseconds since 1970; null if unknown
+    max(last_us) AS last_us,                         -- BIGINT
+    sum(implausible)::BIGINT AS implausible          -- BIGINT: events with another time
+FROM said;
+
+-- The files with more about each; reads the events again.
+CREATE VIEW file_details AS
+WITH
+    grouped AS (
+        SELECT
+            session_no,
+            cgroup_id,
+            path,
+            path_bytes,
+            base,
+            base_bytes,
+            led_to(path, base, base_bytes, real_path) AS led,
+            syscall,
+            min(ts) AS first_seen,
+            max(ts) AS last_seen
+        FROM selected
+        GROUP BY ALL
+    ),
+    uses AS (
+        SELECT
+            lookups.container_no,
+            lookups.file,
+            min(first_seen) AS first_seen,
+            max(last_seen) AS last_seen,
+            list_sort(list(DISTINCT syscall)) AS syscalls
+        FROM grouped
+        JOIN lookups
+            ON grouped.session_no = lookups.session_no
+            AND grouped.cgroup_id = lookups.cgroup_id
+            AND grouped.path IS NOT DISTINCT FROM lookups.path
+            AND grouped.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
+            AND grouped.base IS NOT DISTINCT FROM lookups.base
+            AND grouped.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
+            AND grouped.led IS NOT DISTINCT FROM lookups.led
+        WHERE lookups.kind = 'file'
+        GROUP BY lookups.container_no, lookups.file
+    )
+SELECT
+    chosen.name AS container,                        -- VARCHAR
+    chosen.cgroup_id,                                -- UBIGINT
+    kept_files.file AS path,                         -- VARCHAR: the name, see sql/normalise.sql
+    first_seen,                                      -- TIMESTAMPTZ
+    last_seen,                                       -- TIMESTAMPTZ
+    events,                                          -- BIGINT: new and duplicate events
+    hits,                                            -- BIGINT: calls that succeeded
+    misses,                                          -- BIGINT: calls that failed
+    syscalls                                         -- VARCHAR[]: sorted
+FROM kept_files
+JOIN chosen ON chosen.container_no = kept_files.container_no
+LEFT JOIN uses
+    ON uses.container_no = kept_files.container_no
+    AND uses.file = kept_files.file
+ORDER BY kept_files.container_no, kept_files.file;

@@ -4,6 +4,9 @@
 -- normalise.sql and is_excluded(file). Everything here is as large as the number of distinct
 -- names, not of events.
 
+-- session_place(session_no UINTEGER) -> HUGEINT: where a session begins in replay order.
+CREATE MACRO session_place(session_no) AS session_no * 18446744073709551616::HUGEINT;
+
 -- One row per container and distinct (path, base): names are normalised here, once.
 CREATE TABLE lookups AS
 WITH
@@ -18,11 +21,9 @@ WITH
             led_to(path, base, base_bytes, real_path) AS led,
             count(*) AS events,
             count(*) FILTER (ret >= 0) AS hits,
-            count(*) FILTER (ret < 0) AS misses,
+            count(ret) AS answers,
             min(seq) AS first_seq,
-            max(seq) AS last_seq,
-            min(ts) AS first_seen,
-            max(ts) AS last_seen
+            max(seq) AS last_seq
         FROM selected
         GROUP BY ALL
     ),
@@ -54,11 +55,9 @@ SELECT
     led IS NULL AND exact_base IS NULL AND is_relative(exact_path) AS unresolved_base,  -- BOOLEAN
     events,                                          -- BIGINT: rows
     hits,                                            -- BIGINT: rows whose call succeeded
-    misses,                                          -- BIGINT: rows whose call failed
-    first_seq,                                       -- UBIGINT
-    last_seq,                                        -- UBIGINT
-    first_seen,                                      -- TIMESTAMPTZ
-    last_seen                                        -- TIMESTAMPTZ
+    answers - hits AS misses,                        -- BIGINT: rows whose call failed
+    session_place(named.session_no) + first_seq AS first_access,    -- HUGEINT: the first of them in replay order
+    session_place(named.session_no) + last_seq AS last_access       -- HUGEINT: the last of them
 FROM named
 LEFT JOIN container_cgroups
     ON container_cgroups.session_no = named.session_no
@@ -67,6 +66,14 @@ LEFT JOIN container_cgroups
 -- One row per container and file that is neither excluded nor empty.
 CREATE TABLE files AS
 WITH
+    used AS (
+        SELECT container_no, file, events, hits, misses, first_access, last_access
+        FROM lookups
+        WHERE kind = 'file'
+        UNION ALL
+        SELECT container_no, file, events, hits, misses, age, age
+        FROM carried_files
+    ),
     merged AS (
         SELECT
             container_no,
@@ -74,12 +81,10 @@ WITH
             sum(events)::BIGINT AS events,
             sum(hits)::BIGINT AS hits,
             sum(misses)::BIGINT AS misses,
-            min(session_no * 18446744073709551616::HUGEINT + first_seq) AS first_access,
-            min(first_seen) AS first_seen,
-            max(last_seen) AS last_seen
-        FROM lookups
-        WHERE kind = 'file'
-        GROUP BY ALL
+            min(first_access) AS first_access,
+            max(last_access) AS last_access
+        FROM used
+        GROUP BY container_no, file
     )
 SELECT
     container_no,                                    -- UINTEGER
@@ -88,22 +93,35 @@ SELECT
     events,                                          -- BIGINT
     hits,                                            -- BIGINT: calls that succeeded
     misses,                                          -- BIGINT: calls that failed
-    first_access,                                    -- HUGEINT: session_no and seq of the first access in replay order
-    first_seen,                                      -- TIMESTAMPTZ
-    last_seen                                        -- TIMESTAMPTZ
+    first_access,                                    -- HUGEINT: the first access in replay order; below zero if carried over
+    last_access                                      -- HUGEINT: the last one
 FROM merged;
 
 -- What became of the events of each container, before any bound.
 CREATE TABLE received AS
+WITH
+    counted AS (
+        SELECT
+            container_no,
+            sum(events) AS events,
+            sum(events) FILTER (kind = 'file') AS accesses,
+            sum(events) FILTER (kind = 'excluded') AS excluded,
+            sum(events) FILTER (kind = 'empty') AS empty,
+            sum(events) FILTER (kind = 'unreadable') AS unreadable,
+            sum(events) FILTER (unresolved_base) AS unresolved_base
+        FROM lookups
+        GROUP BY container_no
+        UNION ALL
+        SELECT * EXCLUDE (new, evicted)
+        FROM carried_counts
+    )
 SELECT
     container_no,                                    -- UINTEGER: null for all unknown containers together
     sum(events)::BIGINT AS events,                   -- BIGINT: rows
-    coalesce(sum(events) FILTER (kind = 'file'), 0)::BIGINT AS accesses,            -- BIGINT: new or duplicate
-    coalesce(sum(events) FILTER (kind = 'excluded'), 0)::BIGINT AS excluded,        -- BIGINT
-    coalesce(sum(events) FILTER (kind = 'empty'), 0)::BIGINT AS empty,              -- BIGINT
-    coalesce(sum(events) FILTER (kind = 'unreadable'), 0)::BIGINT AS unreadable,    -- BIGINT
-    coalesce(sum(events) FILTER (unresolved_base), 0)::BIGINT AS unresolved_base,   -- BIGINT: also counted above
-    min(first_seen) AS first_seen,                   -- TIMESTAMPTZ
-    max(last_seen) AS last_seen                      -- TIMESTAMPTZ
-FROM lookups
+    coalesce(sum(accesses), 0)::BIGINT AS accesses,                -- BIGINT: new or duplicate
+    coalesce(sum(excluded), 0)::BIGINT AS excluded,                -- BIGINT
+    coalesce(sum(empty), 0)::BIGINT AS empty,                      -- BIGINT
+    coalesce(sum(unreadable), 0)::BIGINT AS unreadable,            -- BIGINT
+    coalesce(sum(unresolved_base), 0)::BIGINT AS unresolved_base   -- BIGINT: also counted above
+FROM counted
 GROUP BY container_no;

@@ -22,7 +22,8 @@ CREATE TABLE containers (
     name VARCHAR,
     cgroup_path VARCHAR,
     image VARCHAR,                                   -- null where unknown
-    image_digest VARCHAR                             -- null where unknown
+    image_digest VARCHAR,                            -- null where unknown
+    identity VARCHAR                                 -- what makes it the same one in another session
 );
 
 -- Under which cgroup id a session saw a container: the ids repeat across boots and hosts.

@@ -91,10 +91,9 @@ def test_without_seq_the_order_is_that_of_the_file(tmp_path: Path) -> None:
     assert sorted(container.files) == sorted(f"/{n}" for n in range(1, 100))
 
 
-def test_session_directory_and_the_directory_above(record: Record) -> None:
-    path = record([{"path": "/a"}])
-    assert Capture(path).events.columns == Capture(path.parent).events.columns
-    assert files(path) == ["/a"]
+def test_session_directory_and_the_directory_above(tmp_path: Path) -> None:
+    path = write_session(tmp_path / "s", [{"path": "/a"}])
+    assert files(path) == files(tmp_path) == ["/a"]
 
 
 def test_a_directory_name_is_no_pattern(tmp_path: Path) -> None:
@@ -177,13 +176,46 @@ def test_damage(record: Record, damage: Callable[[Path], Any], file: str, senten
     assert str(path / file) in str(caught.value)
 
 
-def test_damaged_pages_are_a_sentence_too(record: Record) -> None:
-    path = record([{"path": f"/{n}" * 20} for n in range(5000)])
-    file = path / sealed_name(1)
+@pytest.mark.parametrize("damage", [empty, cut, not_a_capture, odd_column])
+def test_skip_damaged(record: Record, damage: Callable[[Path], Any]) -> None:
+    path = record([{"path": f"/{n}"} for n in range(4)], segments=2)
+    damage(path)
+    capture = Capture(path, skip_damaged=True)
+    report = capture.replay().report()
+    assert report.containers[0].files == ["/2", "/3"]
+    (sentence,) = report.completeness.left_out
+    assert str(path / sealed_name(1)) in sentence
+    assert not report.completeness.complete
+
+
+def test_skip_damaged_sessions(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_session(tmp_path / name, [{"path": f"/{name}"}], boot_id="1")
+    (tmp_path / "a" / SESSION_FILE).write_text("{")
+    (tmp_path / "b" / SESSION_FILE).write_text('{"format": 99}')
+    report = Capture(tmp_path, skip_damaged=True).replay().report()
+    assert [one.files for one in report.containers] == [["/c"]]
+    assert len(report.completeness.left_out) == 2
+
+
+def test_skip_damaged_pages(record: Record) -> None:
+    path = record([{"path": f"/{n}" * 20} for n in range(5000)], segments=2)
+    overwrite(path / sealed_name(2))
+    report = Capture(path, skip_damaged=True).replay().report()
+    assert len(report.containers[0].files) == 2500
+    assert "is damaged" in report.completeness.left_out[0]
+
+
+def overwrite(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[100:5000] = bytes(4900)
     file.write_bytes(data)
-    with pytest.raises(CaptureError, match="could not be read to its end"):
+
+
+def test_damaged_pages_are_a_sentence_too(record: Record) -> None:
+    path = record([{"path": f"/{n}" * 20} for n in range(5000)])
+    overwrite(path / sealed_name(1))
+    with pytest.raises(CaptureError, match="is damaged"):
         Capture(path).replay()
 
 
@@ -247,3 +279,53 @@ def test_cgroup_ids_of_different_boots_are_different_containers(tmp_path: Path) 
     write_session(tmp_path / "b", [{"path": "/x"}], boot_id="2")
     report = Capture(tmp_path).replay().report()
     assert [one.files for one in report.containers] == [["/x"], ["/x"]]
+
+
+def test_a_copy_of_a_session_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_session(tmp_path / name, [{"path": "/x"}], session_id="one")
+    with pytest.raises(CaptureError, match="are the same session one"):
+        Capture(tmp_path)
+    report = Capture(tmp_path, skip_damaged=True).replay().report()
+    assert report.total_events == 1
+
+
+def test_roots_lists_and_patterns(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_session(tmp_path / name, [{"path": f"/{name}"}], boot_id="1")
+    wanted = [["/a", "/b"]]
+    for given in ([tmp_path / "a", tmp_path / "b"], [tmp_path, tmp_path / "a"], [tmp_path / "*"]):
+        for capture in (Capture(given), Capture(*given)):
+            assert [one.files for one in capture.replay().report().containers] == wanted
+
+
+def test_segment_shorter_than_listed(record: Record) -> None:
+    listed = [{"file": sealed_name(1), "rows": 2}]
+    with pytest.raises(CaptureError, match=r"holds 1 events where session\.json says 2"):
+        Capture(record_listed(record, listed))
+
+
+def record_listed(record: Record, listed: list[dict[str, Any]]) -> Path:
+    path = record([{"path": "/a"}])
+    said = json.loads((path / SESSION_FILE).read_text())
+    (path / SESSION_FILE).write_text(json.dumps(said | {"segments": listed}))
+    return path
+
+
+def test_the_last_segment_is_missed_if_listed(record: Record) -> None:
+    listed = [{"file": sealed_name(1), "rows": 1}, {"file": sealed_name(2), "rows": 1}]
+    with pytest.raises(CaptureError, match="lacks segment 2"):
+        Capture(record_listed(record, listed))
+
+
+def test_no_segment_at_all(record: Record) -> None:
+    path = record([])
+    (path / sealed_name(1)).unlink()
+    with pytest.raises(CaptureError, match="is an empty capture"):
+        Capture(path)
+    assert Capture(path, skip_damaged=True).replay().report().total_events == 0
+
+
+def test_the_sample_needs_nothing() -> None:
+    (container,) = Capture.sample().replay().report().containers
+    assert "/usr/lib/python3.11/json/__init__.py" in container.found_files

@@ -2,9 +2,9 @@
 """The command line, run as people run it."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -171,12 +171,15 @@ def test_a_closed_pipe_is_no_traceback(record: Record) -> None:
 
 
 def test_help_is_quick() -> None:
-    spent = []
-    for _ in range(5):
-        started = time.perf_counter()
-        assert "Examples" in analyze("--help").stdout
-        spent.append(time.perf_counter() - started)
-    assert min(spent) < 0.25
+    assert min(processor_seconds("--help") for _ in range(5)) < 0.25
+
+
+def processor_seconds(*arguments: str) -> float:
+    """What a run costs; the time on the clock depends on what else the machine does."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "Examples" in analyze(*arguments).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_needs_no_recorder() -> None:

@@ -31,7 +31,7 @@ def as_event(cgroup_id: int, path: bytes) -> Event:
         return {"cgroup_id": cgroup_id, "path": "?", "path_bytes": path}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     EVENTS,
     st.integers(0, 5),

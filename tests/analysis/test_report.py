@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from snoop_analysis import Capture
+from snoop_analysis.errors import CaptureError
 from snoop_analysis.summary import summary
 from snoop_format.session import sealed_name
 
@@ -103,7 +104,9 @@ def test_missing_segments(record: Record) -> None:
     path = record([{"path": f"/{n}"} for n in range(5)], segments=5)
     (path / sealed_name(1)).unlink()
     (path / sealed_name(3)).unlink()
-    lacks = Capture(path).replay().report().completeness
+    with pytest.raises(CaptureError, match="lacks segment 3"):
+        Capture(path)
+    lacks = Capture(path, skip_damaged=True).replay().report().completeness
     assert lacks.missing_segments == [f"{path.name} 3"]
     assert lacks.earlier_segments_removed == [path.name]
     assert lacks.missing_events == 1

@@ -64,5 +64,6 @@ def test_replay(record: Record, scenario: dict[str, Any]) -> None:
 def by_container(replay: Replay) -> dict[int, dict[str, int]]:
     """The columns of ``replay.stats`` that the Go program has too."""
     columns = ["received", "new", "duplicate", "excluded", "evicted", "unique_files"]
-    rows = replay.stats.project(f"cgroup_id, {', '.join(columns)}").fetchall()
+    *rows, together = replay.stats.project(f"cgroup_id, {', '.join(columns)}").fetchall()
+    assert together == (None, *(sum(counts) for counts in list(zip(*rows, strict=True))[1:]))
     return {row[0]: dict(zip(columns, row[1:], strict=True)) for row in rows}

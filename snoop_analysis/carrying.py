@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ending a replay so that another can go on where it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from snoop_analysis.sqltext import statement
+from snoop_analysis.state import State
+
+if TYPE_CHECKING:
+    from snoop_analysis.replay import Replay
+
+
+def leave(replay: Replay) -> State:
+    """Where ``replay`` ended."""
+    sessions = replay.capture.sessions_found
+    ends = replay.query("SELECT session_no, max(seq) + 1 FROM rows GROUP BY session_no").fetchall()
+    ((first_us, last_us, implausible),) = replay.query("SELECT * FROM covered").fetchall()
+    return State(
+        settings=replay.settings,
+        positions={(sessions[n].host, sessions[n].session_id): end for n, end in ends},
+        files=replay.query(statement("leave_files")).to_arrow_table(),
+        counts=replay.query(statement("leave_counts")).to_arrow_table(),
+        first_us=first_us,
+        last_us=last_us,
+        implausible_times=implausible,
+    )
+
+
+def take_up(connection: duckdb.DuckDBPyConnection, state: State) -> None:
+    """Fill the tables of ``sql/carried.sql`` from a state."""
+    for table, rows in (("carried_files", state.files), ("carried_counts", state.counts)):
+        columns = [name for name in rows.column_names if name != "identity"]
+        insert(
+            connection,
+            f"{table} (container_no, {', '.join(columns)}) "
+            f"SELECT container_no, {', '.join(columns)} "
+            "FROM inserted LEFT JOIN containers USING (identity)",
+            rows,
+        )
+    connection.execute(
+        "INSERT INTO carried_times VALUES (?, ?, ?)",
+        [state.first_us, state.last_us, state.implausible_times],
+    )
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection, query: str, rows: pa.Table | pa.RecordBatch
+) -> None:
+    """INSERT INTO ``query``: a table, and a selection from ``inserted``, which are ``rows``."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+    connection.register("inserted", table)
+    connection.execute(f"INSERT INTO {query}")
+    connection.unregister("inserted")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay is asked for, and what that means in SQL."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from snoop_analysis.errors import OptionError
+from snoop_analysis.names import name_of
+from snoop_analysis.sqltext import any_of, literal
+
+DEFAULT_EXCLUDE: Final = ("/proc/", "/sys/", "/dev/")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a replay is asked for; ``Capture.replay`` says what each means.
+
+    Raises:
+        OptionError: a value that cannot be.
+    """
+
+    exclude: tuple[str, ...] = DEFAULT_EXCLUDE
+    max_unique_files: int = 0
+    syscalls: tuple[str, ...] | None = None
+    containers: tuple[str | int, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    found_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_unique_files < 0:
+            raise OptionError("max_unique_files cannot be negative; 0 means no bound")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as a report has them; times in RFC 3339."""
+        said = asdict(self)
+        for name in ("since", "until"):
+            said[name] = said[name] and said[name].isoformat()
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
+        }
+
+    def row_tests(self) -> list[str]:
+        """SQL conditions that every row of the replay meets."""
+        tests = []
+        if self.syscalls is not None:
+            tests.append(any_of([f"syscall = {literal(name)}" for name in self.syscalls]))
+        if self.since is not None:
+            tests.append(f"ts >= {literal(self.since.isoformat())}::TIMESTAMPTZ")
+        if self.until is not None:
+            tests.append(f"ts < {literal(self.until.isoformat())}::TIMESTAMPTZ")
+        if self.found_only:
+            tests.append("ret >= 0")
+        return tests
+
+    def container_test(self) -> str:
+        """The SQL condition for a row of ``containers`` that is chosen."""
+        if self.containers is None:
+            return "TRUE"
+        return any_of(
+            [
+                f"cgroup_id = {one}" if isinstance(one, int) else f"name = {literal(one)}"
+                for one in self.containers
+            ]
+        )
+
+    def excluded(self) -> str:
+        """The SQL condition for a name ``file`` that is excluded."""
+        prefixes = [literal(name_of(prefix)) for prefix in self.exclude if prefix]
+        return any_of([f"starts_with(file, {prefix})" for prefix in prefixes])
