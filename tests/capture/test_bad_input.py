@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from snoop_capture import cgroups
-from tests.capture.recording import SNOOP_CAPTURE, Argument, environment
+from tests.capture.recording import QUICK, SNOOP_CAPTURE, Argument, environment
 
 needs_bpf = pytest.mark.bpf  # that is, root: to take rights away, and to mount
 
@@ -77,7 +77,7 @@ def test_the_capability_that_is_missing_is_named(capture: Path, taken: str, miss
 @needs_bpf
 def test_no_cgroup_v2(capture: Path) -> None:
     wrapper = in_mount_namespace(f"umount -l {cgroups.mount_point()}")
-    code, message = refused("-o", capture, "--", "true", wrapper=wrapper)
+    code, message = refused("-o", capture, *QUICK, "--", "true", wrapper=wrapper)
     assert code == 1
     assert "cgroup v2 is not mounted" in message
 
@@ -86,7 +86,7 @@ def test_no_cgroup_v2(capture: Path) -> None:
 def test_cgroup_v2_is_read_only(capture: Path) -> None:
     point = cgroups.mount_point()
     wrapper = in_mount_namespace(f"mount -o remount,bind,ro {point}")
-    code, message = refused("-o", capture, "--", "true", wrapper=wrapper)
+    code, message = refused("-o", capture, *QUICK, "--", "true", wrapper=wrapper)
     assert code == 1
     assert f"cannot make the cgroup {point}" in message
 
@@ -180,7 +180,7 @@ def test_command_that_the_kernel_refuses(
 ) -> None:
     (tmp_path / "file").write_text(content)
     (tmp_path / "file").chmod(0o755)
-    code, message = refused("-o", capture, "--ring-buffer-size", "1M", "--", tmp_path / "file")
+    code, message = refused("-o", capture, *QUICK, "--", tmp_path / "file")
     assert code == 126
     assert message == f"snoop-capture: cannot execute {tmp_path}/file: {reason}"
 
