@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from snoop_capture import cgroups
-from snoop_format.schema import EVENTS
-from tests.capture.recording import SNOOP_CAPTURE, Recorder, Recording, environment
+from snoop_format.schema import EVENTS, RESTARTED
+from tests.capture.recording import QUICK, SNOOP_CAPTURE, Recorder, Recording, environment
 
 pytestmark = pytest.mark.bpf
 
@@ -164,6 +164,67 @@ def test_a_child_outlives_the_first_process(record: Recorder) -> None:
     )
     assert {"/etc/passwd", "/etc/group"} <= recording.paths
     assert len({row["pid"] for row in recording.rows}) >= 4
+
+
+def test_many_short_processes_are_told_apart(record: Recorder) -> None:
+    recording = record(["sh", "-c", "for i in $(seq 300); do /bin/true; done"])
+    starts = recording.where(path="/bin/true", syscall="execve")
+    assert len({row["pid"] for row in starts}) == 300
+    programs = [(name, os.path.realpath(f"/usr/bin/{name}")) for name in ("sh", "seq", "true")]
+    assert {row["exe"] for row in starts} == {os.path.realpath("/bin/true")}
+    for row in recording.rows:
+        assert (row["comm"], row["exe"]) in programs
+    assert recording.lost == 0
+
+
+def test_a_recording_of_a_recording(record: Recorder) -> None:
+    """Both record the command: the inner one's cgroup lies below the outer one's."""
+    inner = record.new_capture()
+    outer = record([SNOOP_CAPTURE, "run", *QUICK, "-o", inner, "--", "cat", "/etc/hostname"])
+    assert outer.code == 0, outer.stderr
+    whole = Recording(inner, 0, b"", "")
+    nested = {row["cgroup_id"] for row in whole.rows}
+    shown = ["syscall", "path", "ret", "note", "base"]
+    same = [row for row in outer.rows if row["cgroup_id"] in nested]
+    assert [[row[c] for c in shown] for row in same] == [
+        [row[c] for c in shown] for row in whole.rows
+    ]
+
+
+def test_without_standard_streams(record: Recorder) -> None:
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    recording = record(["sh", "-c", "[ -e /etc/hostname ]; exit 4"], wrapper=closed)
+    assert recording.code == 4
+    assert "/etc/hostname" in recording.paths
+
+
+def test_a_call_that_ends_with_its_process_has_no_result(record: Recorder, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    recording = record(["timeout", "-s", "KILL", "0.3", "cat", fifo])
+    row = recording.one(path=str(fifo), syscall="openat")
+    assert (row["ret"], row["note"], row["comm"]) == (None, RESTARTED, "cat")
+
+
+def test_a_full_disk_ends_the_recording_not_the_command(record: Recorder, tmp_path: Path) -> None:
+    capture, copy = tmp_path / "disk" / "capture", tmp_path / "copy"
+    script = f"""
+        mkdir '{capture.parent}'
+        mount -t tmpfs -o size=64k none '{capture.parent}'
+        "$@"
+        code=$?
+        cp -r '{capture}' '{copy}'
+        exit $code
+    """
+    wrapper = ["unshare", "-m", "sh", "-c", script, "sh"]
+    command = ["sh", "-c", "find /usr -xdev >/dev/null; echo end"]
+    options = ["-o", str(capture), "--flush-interval", "0.01"]
+    recording = record(command, *options, wrapper=wrapper)
+    assert (recording.code, recording.stdout) == (1, b"end\n")
+    assert "ends early: No space left on device; what was written before is" in recording.stderr
+    partial = Recording(copy, 1, b"", "")
+    assert len(partial.rows) > 100
+    assert [row["seq"] for row in partial.rows] == list(range(len(partial.rows)))
 
 
 def test_under_sudo_command_and_capture_are_the_users(record: Recorder) -> None:
