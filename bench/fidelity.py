@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 
 import pyarrow.parquet as pq
 
-from snoop_capture.syscalls import COMPAT, NATIVE, Syscall, syscall_table
+from snoop_capture.syscalls import COMPAT, Syscall, syscall_table
 from snoop_format.schema import NEW, OLD
 from snoop_format.session import segments
 
@@ -68,7 +68,7 @@ class StraceError(Exception):
 def table_here() -> dict[str, Syscall]:
     """The calls that the recorder records on this architecture, by name; native ones only."""
     table = syscall_table(platform.machine())
-    return {call.name: call for index, call in table.items() if NATIVE <= index < COMPAT}
+    return {call.name: call for index, call in table.items() if index < COMPAT}
 
 
 def strace(command: Sequence[str], cwd: Path | None = None) -> list[Call]:

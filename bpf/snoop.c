@@ -362,6 +362,12 @@ static inline bool has_base(struct call *call, struct block *block, long length)
 	return call->kind & KIND_IN_ROOT || block->area[at] != '/';
 }
 
+/* Which of two rows says what the call led to: exec's last interpreter, pivot_root's new root. */
+static inline u32 result_role(struct call *call)
+{
+	return call->act & ACT_MOVES ? 0 : call->last_role;
+}
+
 /* Begins the row for call->role. False: it was lost. */
 static inline bool row(struct call *call)
 {
@@ -400,7 +406,7 @@ static inline bool row(struct call *call)
 	block->path_to[n] = block->path_end + length;
 	if (has_base(call, block, length))
 		call->todo |= WALK_BASE;
-	if (call->request || (call->result && role == call->last_role))
+	if (call->request || (call->result && role == result_role(call)))
 		call->todo |= WALK_REAL;
 	block->base_to[n] = block->base_end;
 	block->real_to[n] = block->real_end;

@@ -6,46 +6,117 @@ no such call), then its arguments in order. Words for arguments:
 
 ``path``              a path, relative to the working directory or to the ``dirfd`` before it
 ``old``, ``new``      the two paths of a two-path call, each after its own ``dirfd`` if it has one
-``target``            the text of a symbolic link: stored, not looked up
+``target``            an ``old`` that has no base: a symbolic link's text is stored, not looked up;
+                      what mount(2) gets is often no path at all
 ``dirfd``, ``flags``  as in the manual page
 ``how``               pointer to ``struct open_how``, openat2(2)
 ``.``                 anything else
 
 A last word in brackets says what a success means: ``[opens]`` it returns a file descriptor for
 the path, ``[exec]`` the program was replaced, ``[chdir]`` and ``[chroot]`` the base of later
-relative paths is a new one.
+relative paths is a new one. A call whose arguments differ between architectures has two lines.
+
+Not here, for they take no path from the caller: getcwd, fchdir, open_by_handle_at. Nor is
+fsconfig: what it takes is a path or not, as the file system decides.
 
 Sources: arch/x86/entry/syscalls/syscall_{64,32}.tbl and include/uapi/asm-generic/unistd.h of the
 kernel for the numbers, the manual pages (section 2) for the arguments. Numbers from 424 on are
 the same everywhere.
 """
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 _TABLE: Final = """
-open                2    5    -  path flags . [opens]
-openat            257  295   56  dirfd path flags . [opens]
-openat2           437  437  437  dirfd path how . [opens]
-creat              85    8    -  path . [opens]
-execve             59   11  221  path . . [exec]
-execveat          322  358  281  dirfd path . . flags [exec]
-stat                4  106    -  path .
-lstat               6  107    -  path .
-newfstatat        262    -   79  dirfd path . flags
-statx             332  383  291  dirfd path flags . .
-access             21   33    -  path .
-faccessat         269  307   48  dirfd path .
-faccessat2        439  439  439  dirfd path . flags
-readlink           89   85    -  path . .
-readlinkat        267  305   78  dirfd path . .
+open                  2    5    -  path flags . [opens]
+openat              257  295   56  dirfd path flags . [opens]
+openat2             437  437  437  dirfd path how . [opens]
+creat                85    8    -  path . [opens]
+open_tree           428  428  428  dirfd path flags [opens]
+open_tree_attr      467  467  467  dirfd path flags . . [opens]
+execve               59   11  221  path . . [exec]
+execveat            322  358  281  dirfd path . . flags [exec]
+uselib              134   86    -  path
+stat                  4  106    -  path .
+lstat                 6  107    -  path .
+oldstat               -   18    -  path .
+oldlstat              -   84    -  path .
+stat64                -  195    -  path .
+lstat64               -  196    -  path .
+newfstatat          262    -   79  dirfd path . flags
+fstatat64             -  300    -  dirfd path . flags
+statx               332  383  291  dirfd path flags . .
+statfs              137   99   43  path .
+statfs64              -  268    -  path . .
+file_getattr        468  468  468  dirfd path . . flags
+file_setattr        469  469  469  dirfd path . . flags
+access               21   33    -  path .
+faccessat           269  307   48  dirfd path .
+faccessat2          439  439  439  dirfd path . flags
+readlink             89   85    -  path . .
+readlinkat          267  305   78  dirfd path . .
+name_to_handle_at   303  341  264  dirfd path . . flags
+chdir                80   12   49  path [chdir]
+chroot              161   61   51  path [chroot]
+pivot_root          155  217   41  new old [chroot]
+mkdir                83   39    -  path .
+mkdirat             258  296   34  dirfd path .
+mknod               133   14    -  path . .
+mknodat             259  297   33  dirfd path . .
+rmdir                84   40    -  path
+unlink               87   10    -  path
+unlinkat            263  301   35  dirfd path flags
+rename               82   38    -  old new
+renameat            264  302   38  dirfd old dirfd new
+renameat2           316  353  276  dirfd old dirfd new flags
+link                 86    9    -  old new
+linkat              265  303   37  dirfd old dirfd new flags
+symlink              88   83    -  target new
+symlinkat           266  304   36  target dirfd new
+chmod                90   15    -  path .
+fchmodat            268  306   53  dirfd path .
+fchmodat2           452  452  452  dirfd path . flags
+chown                92  182    -  path . .
+chown32               -  212    -  path . .
+lchown               94   16    -  path . .
+lchown32              -  198    -  path . .
+fchownat            260  298   54  dirfd path . . flags
+utime               132   30    -  path .
+utimes              235  271    -  path .
+futimesat           261  299    -  dirfd path .
+utimensat           280  320   88  dirfd path . flags
+utimensat_time64      -  412    -  dirfd path . flags
+truncate             76   92   45  path .
+truncate64            -  193    -  path . .
+setxattr            188  226    5  path . . . flags
+lsetxattr           189  227    6  path . . . flags
+getxattr            191  229    8  path . . .
+lgetxattr           192  230    9  path . . .
+listxattr           194  232   11  path . .
+llistxattr          195  233   12  path . .
+removexattr         197  235   14  path .
+lremovexattr        198  236   15  path .
+setxattrat          463  463  463  dirfd path flags . . .
+getxattrat          464  464  464  dirfd path flags . . .
+listxattrat         465  465  465  dirfd path flags . .
+removexattrat       466  466  466  dirfd path flags .
+inotify_add_watch   254  292   27  . path flags
+fanotify_mark       301    -  263  . flags . dirfd path
+fanotify_mark         -  339    -  . flags . . dirfd path
+mount               165   21   40  target new . flags .
+umount                -   22    -  path
+umount2             166   52   39  path flags
+move_mount          429  429  429  dirfd old dirfd new flags
+mount_setattr       442  442  442  dirfd path flags . .
+fspick              433  433  433  dirfd path flags
+swapon              167   87  224  path flags
+swapoff             168  115  225  path
+acct                163   51   89  path
+quotactl            179  131   60  . path . .
 """
 
-# Numbers of the tables below as BPF sees them: native calls first, then 32-bit ones.
-TABLE_ROWS: Final = 1024
-NATIVE: Final = 0
+# The place of a call in the BPF table: its number, for 32-bit calls with this added.
 COMPAT: Final = 512
 
 ACT_OPENS: Final = 1
@@ -64,7 +135,6 @@ _ACTS: Final = {
 }
 _COLUMNS: Final = {"x86_64": (1, 2), "aarch64": (3, None)}
 _PATHS: Final = ("path", "old", "new", "target")
-_SPEC: Final = struct.Struct("=8B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +164,8 @@ def _parse(name: str, words: list[str]) -> Syscall:
         elif word in _PATHS:
             paths.append(number)
             dirfds.append(dirfd)
-            roles.append(word)
+            roles.append("old" if word == "target" else word)
+            act |= ACT_TARGET if word == "target" else 0
             dirfd = 0
     return Syscall(name, tuple(paths), tuple(dirfds), flags, act, tuple(roles))
 
@@ -115,29 +186,12 @@ def syscall_table(machine: str) -> dict[int, Syscall]:
     native, compat = _COLUMNS[machine]
     table = {}
     for row in _rows():
-        for column, first in ((native, NATIVE), (compat, COMPAT)):
+        for column, first in ((native, 0), (compat, COMPAT)):
             if column is not None and row[column] != "-":
                 table[first + int(row[column])] = _parse(row[0], row[4:])
     return table
 
 
-def bpf_table(table: dict[int, Syscall]) -> list[bytes]:
-    """``table`` as the ``struct spec`` elements of bpf/snoop.c, ``TABLE_ROWS`` of them."""
-    return [_bpf_spec(index, table) for index in range(TABLE_ROWS)]
-
-
-def _bpf_spec(index: int, table: dict[int, Syscall]) -> bytes:
-    twin = index % COMPAT + COMPAT
-    wanted = index in table or twin in table
-    call = table.get(index)
-    if call is None:
-        return _SPEC.pack(wanted, 0, 0, 0, 0, 0, 0, 0)
-    paths = (*call.paths, 0)[:2]
-    dirfds = (*call.dirfds, 0)[:2]
-    return _SPEC.pack(wanted, *paths, *dirfds, call.flags, call.act, 0)
-
-
 def macros() -> dict[str, int]:
-    """The numbers above under the names that bpf/snoop.c has for them."""
-    acts = {name: value for name, value in globals().items() if name.startswith("ACT_")}
-    return acts | {"TABLE_ROWS": TABLE_ROWS, "COMPAT": COMPAT}
+    """The acts under the names that bpf/snoop.c has for them."""
+    return {name: value for name, value in globals().items() if name.startswith("ACT_")}

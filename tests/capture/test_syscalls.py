@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snoop_capture.syscalls import COMPAT, NATIVE, TABLE_ROWS, Syscall, bpf_table, syscall_table
+from snoop_capture.opcodes import FIRST, OPCODES
+from snoop_capture.syscalls import COMPAT, Syscall, syscall_table
 
 _INCLUDE = Path("/usr/include")
 HEADERS = {
@@ -41,7 +42,7 @@ def header(machine: str) -> dict[str, int]:
 
 def ours(machine: str) -> dict[str, int]:
     """Call name to number, as the table has it."""
-    first = COMPAT if machine == "i386" else NATIVE
+    first = COMPAT if machine == "i386" else 0
     table = syscall_table("x86_64" if machine == "i386" else machine)
     return {
         call.name: index - first for index, call in table.items() if first <= index < first + COMPAT
@@ -83,6 +84,7 @@ def test_paths_come_after_their_dirfd(machine: str) -> None:
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_a_call_has_the_same_arguments_on_every_architecture(machine: str) -> None:
     x86 = {call.name: call for call in syscall_table("x86_64").values()}
+    x86.pop("fanotify_mark")  # its 64-bit mask takes two registers of 32-bit calls
     for call in syscall_table(machine).values():
         assert x86.get(call.name, call) == call
 
@@ -90,17 +92,12 @@ def test_a_call_has_the_same_arguments_on_every_architecture(machine: str) -> No
 def test_two_paths_have_two_roles() -> None:
     calls: set[Syscall] = set(syscall_table("x86_64").values())
     two = [call for call in calls if len(call.paths) == 2]
-    assert all(call.roles in [("old", "new"), ("target", "new")] for call in two), two
+    assert all(sorted(call.roles) == ["new", "old"] for call in two), two
 
 
-def test_the_table_for_bpf_has_a_row_for_every_number() -> None:
-    table = syscall_table("x86_64")
-    rows = bpf_table(table)
-    assert len(rows) == TABLE_ROWS
-    assert {len(row) for row in rows} == {8}
-    for index, call in table.items():
-        wanted, first_path = rows[index][0], rows[index][1]
-        assert (wanted, first_path) == (1, call.paths[0])
+def test_calls_and_requests_have_places_of_their_own() -> None:
+    assert max(syscall_table("x86_64")) < 2 * COMPAT <= FIRST
+    assert len({opcode.number for opcode in OPCODES}) == len(OPCODES)
 
 
 def test_an_unknown_architecture_has_no_table() -> None:
