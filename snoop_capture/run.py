@@ -13,7 +13,7 @@ from snoop_capture.command import Command, CommandError, wait_for
 from snoop_capture.errors import CaptureError
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
-from snoop_capture.storage import distinct_paths, new_session, now, refuse_old
+from snoop_capture.storage import distinct_paths, new_session, now, refuse_old, session_name
 
 # After a look at the ring that was due because blocks had filled, the next waits this long, in
 # seconds: looks have a fixed cost, and a CPU needs some 30 ms to fill the default ring.
@@ -66,8 +66,9 @@ def run(
     with ExitStack() as undo:
         command = undo.enter_context(Command(arguments))
         program = undo.enter_context(Program(layout))
-        session = new_session(capture)
-        group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{session.name}"))
+        name = session_name()
+        group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{name}"))
+        session = new_session(capture, name)  # last: it removes the capture that was there
         recorder = Recorder(program, session, {"command": list(arguments)})
         containers = _Containers(group, Path(arguments[0]).name)
         program.trace(group.id)

@@ -56,12 +56,16 @@ def refuse_old(capture: Path, force: bool) -> None:
         raise CaptureError(f"cannot write to {capture}: {error.strerror}") from error
 
 
-def new_session(capture: Path) -> Path:
-    """Make a fresh session directory in ``capture``, in place of the sessions that are there."""
+def session_name() -> str:
+    """A fresh name for a session: the time, and chance."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def new_session(capture: Path, name: str) -> Path:
+    """Make a session directory in ``capture``, in place of the sessions that are there."""
     for directory in sessions_in(capture):
         _remove_session(directory)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    session = capture / f"{stamp}-{secrets.token_hex(4)}"
+    session = capture / name
     session.mkdir(mode=0o750)
     return session
 

@@ -139,6 +139,17 @@ def test_output_holds_a_capture(capture: Path, where: str) -> None:
     assert session.read_text() == '{"format": 1}'
 
 
+@needs_bpf
+def test_a_capture_is_replaced_only_by_another(capture: Path) -> None:
+    session = capture / "session" / "session.json"
+    session.parent.mkdir(parents=True)
+    session.write_text('{"format": 1}')
+    wrapper = in_mount_namespace(f"mount -o remount,bind,ro {cgroups.mount_point()}")
+    refused("-o", capture, "--force", *QUICK, "--", "true", wrapper=wrapper)
+    assert [path for path in capture.rglob("*") if path.is_file()] == [session]
+    assert list(capture.iterdir()) == [session.parent]
+
+
 # Commands that cannot be run.
 
 
