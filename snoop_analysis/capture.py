@@ -25,6 +25,7 @@ from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
 
 MEMORY_LIMIT: Final = "1500MB"
+_Identity = tuple[int, str, str, str]
 
 
 class Capture:
@@ -43,6 +44,8 @@ class Capture:
             raising. Every segment is then read once to see whether it can be.
         memory_limit: as DuckDB takes it, ``"4GB"`` for one.
         temporary: directory for what does not fit; made when needed.
+        by_image: containers of the same image digest are one, on whatever node and in whatever
+            session; a copy of a session is passed over.
 
     Attributes:
         sessions_found: the sessions, in replay order.
@@ -58,9 +61,11 @@ class Capture:
         skip_damaged: bool = False,
         memory_limit: str = MEMORY_LIMIT,
         temporary: str | PathLike[str] | None = None,
+        by_image: bool = False,
     ) -> None:
+        self.by_image = by_image
         self.paths = [one for given in path for one in _paths(given)]
-        finder = Finder(skip_damaged)
+        finder = Finder(skip_damaged, copies_once=by_image)
         self.left_out = finder.left_out
         self.sessions_found = finder.sessions(self.paths)
         self.database = _connect(memory_limit, temporary)
@@ -71,6 +76,28 @@ class Capture:
         self._fill_tables()
         self.database.execute(f"CREATE VIEW rows AS {self._rows()}")
         self.database.execute(statement("events"))
+
+    def close(self) -> None:
+        """Give up the memory and the temporary files; relations cannot be read any more."""
+        self.database.close()
+
+    def session_keys(self) -> list[tuple[str, str]]:
+        """Host and id of each session, in replay order."""
+        return [(one.host, one.session_id) for one in self.sessions_found]
+
+    def positions(self) -> dict[tuple[str, str], int]:
+        """The seq behind the last event, by host and id of the session."""
+        keys = self.session_keys()
+        ends = self.query("SELECT session_no, max(seq) + 1 FROM rows GROUP BY session_no")
+        return {keys[number]: end for number, end in ends.fetchall()}
+
+    def from_arrow(self, table: pa.Table) -> duckdb.DuckDBPyRelation:
+        """A table as a relation of this capture's database."""
+        return self.database.from_arrow(table)
+
+    def show_progress(self) -> None:
+        """Show a progress bar on the terminal for queries that take more than a second."""
+        self.database.execute("SET enable_progress_bar = true; SET progress_bar_time = 1000")
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
@@ -193,17 +220,17 @@ class Capture:
         return table_rows(session_no, table, segment)
 
     def _fill_tables(self) -> None:
-        numbers = _container_numbers(self.sessions_found)
+        numbers = self._container_numbers()
         for number, session in enumerate(self.sessions_found):
             self._insert("sessions", [_session_row(number, session)])
             self._insert("losses", [(number, *loss) for loss in session.losses.items()])
             rows = [
-                (number, one.cgroup_id, numbers[_identity(session, one)], one.name)
+                (number, one.cgroup_id, numbers[self._identity(session, one)], one.name)
                 for one in session.containers
             ]
             self._insert("container_cgroups", rows)
         known = {
-            _identity(session, one): one
+            self._identity(session, one): one
             for session in reversed(self.sessions_found)
             for one in session.containers
         }
@@ -211,6 +238,26 @@ class Capture:
             "containers",
             [_container_row(numbers[identity], identity, one) for identity, one in known.items()],
         )
+
+    def _identity(self, session: Session, container: Container) -> _Identity:
+        """What two sessions must agree on for a container to be the same one.
+
+        cgroup ids repeat across boots and hosts (docs/format.md); where the boot is not known,
+        sessions share no container.
+        """
+        if self.by_image and container.image_digest:
+            return 0, "", "", container.image_digest
+        boot = session.boot_id or f"session {session.session_id}"
+        return container.cgroup_id, session.host, boot, container.cgroup_path
+
+    def _container_numbers(self) -> dict[_Identity, int]:
+        """A number for each container, in the order of reports: by cgroup id."""
+        first: dict[_Identity, int] = {}
+        for session in self.sessions_found:
+            for one in session.containers:
+                first.setdefault(self._identity(session, one), one.cgroup_id)
+        ordered = sorted(first, key=lambda identity: (first[identity], identity))
+        return {identity: number for number, identity in enumerate(ordered)}
 
     def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
@@ -244,24 +291,6 @@ def _time(name: str, value: datetime | str | None) -> datetime | None:
             f"{name} is {value!r}, which is no time; write it as 2026-01-31T12:00:00Z"
         ) from None
     return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
-
-
-_Identity = tuple[int, str, str, str]
-
-
-def _identity(session: Session, container: Container) -> _Identity:
-    """What two sessions must agree on for a container to be the same one.
-
-    cgroup ids repeat across boots and hosts (architecture.md, "The capture on disk"); where the
-    boot is not known, sessions share no container.
-    """
-    boot = session.boot_id or f"session {session.session_id}"
-    return container.cgroup_id, session.host, boot, container.cgroup_path
-
-
-def _container_numbers(sessions: Sequence[Session]) -> dict[_Identity, int]:
-    identities = {_identity(session, one) for session in sessions for one in session.containers}
-    return {identity: number for number, identity in enumerate(sorted(identities))}
 
 
 def _session_row(number: int, session: Session) -> tuple[object, ...]:

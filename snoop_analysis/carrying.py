@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 def leave(replay: Replay) -> State:
     """Where ``replay`` ended."""
-    sessions = replay.capture.sessions_found
-    ends = replay.query("SELECT session_no, max(seq) + 1 FROM rows GROUP BY session_no").fetchall()
     ((first_us, last_us, implausible),) = replay.query("SELECT * FROM covered").fetchall()
     return State(
         settings=replay.settings,
-        positions={(sessions[n].host, sessions[n].session_id): end for n, end in ends},
+        positions=replay.capture.positions(),
         files=replay.query(statement("leave_files")).to_arrow_table(),
         counts=replay.query(statement("leave_counts")).to_arrow_table(),
         first_us=first_us,

@@ -14,7 +14,19 @@ OK: Final = 0
 PROBLEM: Final = 1
 
 # Each command lives in snoop_analysis/commands/<name>.py as `command`.
-COMMANDS: Final = ("report",)
+COMMANDS: Final = (
+    "report",
+    "files",
+    "sessions",
+    "losses",
+    "diff",
+    "merge",
+    "export",
+    "lru",
+    "verify",
+    "compact",
+    "tail",
+)
 DEFAULT: Final = "report"
 
 EXAMPLES: Final = """\b

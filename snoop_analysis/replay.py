@@ -106,6 +106,24 @@ class Replay:
         """A query over the tables of the replay and of the capture."""
         return self._database.sql(sql)
 
+    def execute(self, sql: str) -> None:
+        """Run a statement over the tables of the replay.
+
+        Raises:
+            CaptureError: a segment turns out to be damaged.
+        """
+        with self._reading():
+            self._database.execute(sql)
+
+    def add_table(self, name: str, rows: pa.Table) -> None:
+        """Give the queries of this replay another table."""
+        self._database.register(name, rows)
+
+    def close(self) -> None:
+        """Drop the tables of this replay; its relations cannot be read any more."""
+        self._database.close()
+        self.capture.database.execute(f"DROP SCHEMA {self._schema} CASCADE")
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = self.capture.database.cursor()
         connection.execute(f"SET search_path = '{self._schema},main'")
@@ -150,8 +168,8 @@ class Replay:
                 "FROM container_cgroups SEMI JOIN chosen USING (container_no))"
             )
         positions = self._begun.positions if self._begun else {}
-        for number, session in enumerate(self.capture.sessions_found):
-            position = positions.get((session.host, session.session_id))
+        for number, key in enumerate(self.capture.session_keys()):
+            position = positions.get(key)
             if position is not None:
                 tests.append(f"(session_no <> {number} OR seq >= {position})")
         return tests

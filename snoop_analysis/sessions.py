@@ -57,10 +57,12 @@ class Finder:
 
     Attributes:
         skip_damaged: go on without what cannot be read.
+        copies_once: pass over a copy of a session instead of refusing it.
         left_out: what was left out, a sentence each.
     """
 
     skip_damaged: bool = False
+    copies_once: bool = False
     left_out: list[str] = field(default_factory=list)
 
     def sessions(self, roots: Iterable[Path]) -> list[Session]:
@@ -118,7 +120,7 @@ class Finder:
         kept: dict[tuple[str, str], Session] = {}
         for session in sessions:
             first = kept.setdefault((session.host, session.session_id), session)
-            if first is not session:
+            if first is not session and not self.copies_once:
                 copy = (
                     f"{session.directory} and {first.directory} are the same session "
                     f"{session.session_id}: give one of them; {SKIP}"

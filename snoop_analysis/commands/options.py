@@ -1,72 +1,178 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options and arguments that several commands share."""
 
+from __future__ import annotations
+
+import sys
+import tomllib
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from snoop_analysis.errors import OptionError
 from snoop_analysis.profiles import GO_SNOOP, PROFILES
+
+if TYPE_CHECKING:
+    from snoop_analysis.capture import Capture
+    from snoop_analysis.replay import Replay
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_EXCLUDE: Final = "/proc/,/sys/,/dev/"
+INCOMPLETE: Final = 3
 
 
-def captures(command: Command) -> Command:
-    """The captures to read."""
-    return click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)(command)
+def read_config(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Take the values of a TOML file as defaults of the command's options.
+
+    Raises:
+        OptionError: it is no TOML, or names an option the command does not have.
+    """
+    if path is None:
+        return
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OptionError(f"{path} is not TOML: {error}") from error
+    options = {parameter.name for parameter in context.command.params}
+    defaults = {name.replace("-", "_"): value for name, value in said.items()}
+    unknown = sorted(set(defaults) - options)
+    if unknown:
+        raise OptionError(f"{path} sets {unknown[0]!r}, which is no option of this command")
+    context.default_map = defaults
 
 
-def replay_options(command: Command) -> Command:
-    """How to replay; ``replay_arguments`` turns them into arguments of ``Capture.replay``."""
-    options = [
-        click.option(
-            "--exclude",
-            multiple=True,
-            metavar="PREFIX",
-            default=[DEFAULT_EXCLUDE],
-            show_default=True,
-            help='Leave out files whose path starts so; repeat it or use commas, "" for none.',
-        ),
-        click.option(
-            "--max-unique-files",
-            type=click.IntRange(min=0),
-            metavar="N",
-            default=0,
-            show_default=True,
-            help="Keep the N files used last in each container; 0: all.",
-        ),
-        click.option(
-            "--profile",
-            type=click.Choice(list(PROFILES)),
-            help=f"Replay as another program did: {GO_SNOOP} takes its "
-            f"{len(PROFILES[GO_SNOOP].syscalls)} system calls and its bound of "
-            f"{PROFILES[GO_SNOOP].max_unique_files:,} files.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+capture_arguments: Final = _options(
+    click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True),
+    click.option(
+        "--skip-damaged",
+        is_flag=True,
+        help="Go on without what is damaged or missing, and say what was left out.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        default="1500MB",
+        show_default=True,
+        help="Memory for queries; what does not fit goes to the directory for temporary files.",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=read_config,
+        metavar="FILE",
+        help="Take options from a TOML file: max-unique-files = 1000",
+    ),
+)
+
+replay_options: Final = _options(
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PREFIX",
+        default=[DEFAULT_EXCLUDE],
+        show_default=True,
+        help='Leave out files whose path starts so; repeat it or use commas, "" for none.',
+    ),
+    click.option(
+        "--max-unique-files",
+        type=click.IntRange(min=0),
+        metavar="N",
+        default=0,
+        show_default=True,
+        help="Keep the N files used last in each container; 0: all.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(list(PROFILES)),
+        help=f"Replay as another program did: {GO_SNOOP} takes its "
+        f"{len(PROFILES[GO_SNOOP].syscalls)} system calls and its bound of "
+        f"{PROFILES[GO_SNOOP].max_unique_files:,} files.",
+    ),
+    click.option(
+        "--syscall",
+        "syscalls",
+        multiple=True,
+        metavar="NAME",
+        help="Take events of this call alone; repeat it or use commas.",
+    ),
+    click.option(
+        "--container",
+        "containers",
+        multiple=True,
+        metavar="NAME",
+        help="Take events of this container alone, by name or cgroup id; repeat it.",
+    ),
+    click.option("--since", metavar="TIME", help="Take events from this time on (RFC 3339)."),
+    click.option("--until", metavar="TIME", help="Take events before this time."),
+    click.option("--found-only", is_flag=True, help="Take calls alone that succeeded."),
+)
+
+strict_option: Final = click.option(
+    "--strict",
+    is_flag=True,
+    help=f"Exit with {INCOMPLETE} if anything is known to be missing from the answer.",
+)
+
+
+def open_capture(
+    captures: tuple[str, ...], skip_damaged: bool, memory_limit: str, by_image: bool = False
+) -> Capture:
+    """The capture that the arguments of ``capture_arguments`` name."""
+    from snoop_analysis.capture import Capture
+
+    capture = Capture(
+        captures, skip_damaged=skip_damaged, memory_limit=memory_limit, by_image=by_image
+    )
+    if sys.stdout.isatty():
+        capture.show_progress()
+    return capture
 
 
 def replay_arguments(
-    context: click.Context,
     exclude: tuple[str, ...],
     max_unique_files: int,
     profile: str | None,
-    **filters: Any,  # since, until, found_only: as they are
+    syscalls: tuple[str, ...],
+    containers: tuple[str, ...],
+    **others: Any,
 ) -> dict[str, Any]:
     """Arguments of ``Capture.replay``; what is said on the command line overrides a profile."""
-    arguments: dict[str, Any] = {
-        "exclude": [prefix for text in exclude for prefix in text.split(",") if prefix],
+    chosen = PROFILES.get(profile or "")
+    source = click.get_current_context().get_parameter_source("max_unique_files")
+    if chosen and source is click.core.ParameterSource.DEFAULT:
+        max_unique_files = chosen.max_unique_files
+    names = _comma_separated(syscalls) or (list(chosen.syscalls) if chosen else None)
+    return {
+        "exclude": _comma_separated(exclude),
         "max_unique_files": max_unique_files,
-        **filters,
+        "syscalls": names,
+        "containers": [_name_or_id(one) for one in containers] or None,
+        **others,
     }
-    if profile is None:
-        return arguments
-    chosen = PROFILES[profile]
-    arguments["syscalls"] = chosen.syscalls
-    source = context.get_parameter_source("max_unique_files")
-    if source is click.core.ParameterSource.DEFAULT:
-        arguments["max_unique_files"] = chosen.max_unique_files
-    return arguments
+
+
+def _comma_separated(given: tuple[str, ...]) -> list[str]:
+    return [part for text in given for part in text.split(",") if part]
+
+
+def _name_or_id(given: str) -> str | int:
+    return int(given) if given.isdecimal() else given
+
+
+def exit_strictly(replay: Replay, strict: bool) -> None:
+    """Exit with 3 where ``--strict`` asks for completeness and there is none."""
+    if strict and not replay.report().completeness.complete:
+        click.get_current_context().exit(INCOMPLETE)

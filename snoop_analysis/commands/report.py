@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from snoop_analysis.commands.options import captures, replay_arguments, replay_options
-from snoop_analysis.commands.output import print_relation
+from snoop_analysis.commands.options import (
+    capture_arguments,
+    exit_strictly,
+    open_capture,
+    replay_arguments,
+    replay_options,
+    strict_option,
+)
+from snoop_analysis.commands.output import Output, listing
 from snoop_analysis.names import shown
 from snoop_analysis.sqltext import statement
 from snoop_analysis.summary import summary
@@ -25,11 +35,30 @@ Examples:
   snoop-analyze capture/ --report report.json
   snoop-analyze capture/ --by syscall --json
   snoop-analyze capture/ --exclude /proc/,/tmp/ --max-unique-files 1000
+  snoop-analyze capture/ --report report.json --watch 30s
 """
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[float]):
+    """``30s``, ``5m``, ``1h``; seconds without a letter."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if not match or not float(match[1]):
+            self.fail(f"{value!r} is no duration; write it as 30s, 5m or 1h", param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
 
 
 @click.command("report", epilog=EXAMPLES)
-@captures
+@capture_arguments
 @click.option(
     "--report",
     "report_path",
@@ -45,46 +74,87 @@ Examples:
     help="Print counts by syscall, process, program, container, directory[:DEPTH], file, result, "
     "errno, extension, hour, user or note; repeat it to combine keys.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--watch",
+    type=Duration(),
+    metavar="TIME",
+    help="Keep the report current, every TIME (30s, 5m), until interrupted; needs --report.",
+)
+@listing
 @replay_options
-@click.pass_context
+@strict_option
 def command(
-    context: click.Context,
-    /,
     captures: tuple[str, ...],
+    skip_damaged: bool,
+    memory_limit: str,
     report_path: Path | None,
     keys: tuple[str, ...],
-    as_json: bool,
+    watch: float | None,
+    output: Output,
+    strict: bool,
     **settings: Any,
 ) -> None:
     """Replay captures and report the files each container used."""
-    from snoop_analysis.capture import Capture
-
-    replay = Capture(*captures).replay(**replay_arguments(context, **settings))
+    arguments = replay_arguments(**settings)
+    if watch and (report_path is None or str(report_path) == "-"):
+        raise click.UsageError("--watch needs --report FILE, the report to keep current")
+    if watch and report_path is not None:
+        _watch(captures, skip_damaged, memory_limit, report_path, watch, arguments)
+        return
+    replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     if keys:
-        names = [name for key in keys for name in key.split(",")]
-        print_relation(replay.breakdown(*names), as_json)
+        output.print(replay.breakdown(*[name for key in keys for name in key.split(",")]))
     elif report_path is not None:
-        _write(replay, report_path)
-    elif as_json:
+        write_report(replay, report_path)
+    elif output == Output(as_json=True):
         replay.report().print_to(sys.stdout)
+    elif output != Output():
+        output.print(replay.query(statement("listing")))
     else:
-        _print_summary(replay, replay.report(), sys.stdout)
+        print_summary(replay, replay.report(), sys.stdout)
         print()
-        print_relation(replay.query(statement("listing")), as_json)
+        output.print(replay.query(statement("listing")))
+    exit_strictly(replay, strict)
 
 
-def _write(replay: Replay, path: Path) -> None:
+def _watch(
+    captures: tuple[str, ...],
+    skip_damaged: bool,
+    memory_limit: str,
+    path: Path,
+    interval: float,
+    arguments: dict[str, Any],
+) -> None:
+    """Keep the report at ``path`` current; each round replays new events alone."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    state = None
+    try:
+        while True:
+            capture = open_capture(captures, skip_damaged, memory_limit)
+            replay = capture.replay(**arguments, state=state)
+            state = replay.state
+            report = replay.report()
+            report.write(path)
+            print(f"{report.last_updated_at}  {summary(report)[-1]}", flush=True)
+            capture.close()
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        return
+
+
+def write_report(replay: Replay, path: Path) -> None:
+    """Write the report and print the summary, to wherever the report does not go."""
     report = replay.report()
     if str(path) == "-":
         report.print_to(sys.stdout)
-        _print_summary(replay, report, sys.stderr)
+        print_summary(replay, report, sys.stderr)
     else:
         report.write(path)
-        _print_summary(replay, report, sys.stdout)
+        print_summary(replay, report, sys.stdout)
 
 
-def _print_summary(replay: Replay, report: Report, file: TextIO) -> None:
+def print_summary(replay: Replay, report: Report, file: TextIO) -> None:
+    """Print the summary and the directories with most files."""
     for line in summary(report):
         print(line, file=file)
     top = replay.query(statement("top_directories")).fetchall()

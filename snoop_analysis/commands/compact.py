@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-analyze compact``: fewer, larger segments."""
+
+import click
+
+from snoop_analysis.terminal import printable
+
+EXAMPLES = """\b
+Example:
+  snoop-analyze compact capture/
+"""
+
+
+@click.command("compact", epilog=EXAMPLES)
+@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=8_000_000,
+    show_default=True,
+    metavar="N",
+    help="Events in a segment at most.",
+)
+def command(captures: tuple[str, ...], rows: int) -> None:
+    """Merge small segments of sessions that have ended.
+
+    The new segments are written beside the old ones, read back and counted, and then take their
+    place in one step.
+    """
+    from snoop_analysis.compaction import compact
+
+    for sentence in compact(captures, rows):
+        print(printable(sentence))

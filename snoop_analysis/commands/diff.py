@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-analyze diff``: which files only one of two captures used."""
+
+from typing import Any
+
+import click
+
+from snoop_analysis.commands.options import (
+    open_capture,
+    replay_arguments,
+    replay_options,
+)
+from snoop_analysis.commands.output import Output, listing
+
+EXAMPLES = """\b
+Examples:
+  snoop-analyze diff before/ after/
+  snoop-analyze diff before/ after/ --found-only --json
+"""
+
+
+@click.command("diff", epilog=EXAMPLES)
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--skip-damaged", is_flag=True, help="Go on without what is damaged or missing.")
+@click.option("--memory-limit", metavar="SIZE", default="1500MB", help="Memory for queries.")
+@listing
+@replay_options
+def command(
+    first: str,
+    second: str,
+    skip_damaged: bool,
+    memory_limit: str,
+    output: Output,
+    **settings: Any,
+) -> None:
+    """Compare the files of captures A and B: only in A, only in B, in both."""
+    from snoop_analysis.comparison import difference
+
+    arguments = replay_arguments(**settings)
+    replays = [
+        open_capture((path,), skip_damaged, memory_limit).replay(**arguments)
+        for path in (first, second)
+    ]
+    output.print(difference(*replays))

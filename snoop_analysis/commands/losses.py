@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-analyze losses``."""
+
+import click
+
+from snoop_analysis.commands.options import capture_arguments, open_capture
+from snoop_analysis.commands.output import Output, listing
+
+EXAMPLES = """\b
+Example:
+  snoop-analyze losses capture/
+"""
+
+
+@click.command("losses", epilog=EXAMPLES)
+@capture_arguments
+@listing
+def command(
+    captures: tuple[str, ...], skip_damaged: bool, memory_limit: str, output: Output
+) -> None:
+    """List the calls that have no event, by session and cause."""
+    output.print(open_capture(captures, skip_damaged, memory_limit).losses)

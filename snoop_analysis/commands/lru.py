@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-analyze lru``: what a bound on the files of a container would cost."""
+
+from typing import Any
+
+import click
+
+from snoop_analysis.commands.options import (
+    capture_arguments,
+    open_capture,
+    replay_arguments,
+    replay_options,
+)
+from snoop_analysis.commands.output import Output, listing
+
+EXAMPLES = """\b
+Examples:
+  snoop-analyze lru capture/
+  snoop-analyze lru capture/ --capacity 1000 --capacity 100000
+"""
+
+
+@click.command("lru", epilog=EXAMPLES)
+@capture_arguments
+@click.option(
+    "--capacity",
+    "capacities",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=[100, 1000, 10_000, 100_000],
+    show_default=True,
+    metavar="N",
+    help="A bound to look at; repeat it.",
+)
+@listing
+@replay_options
+def command(
+    captures: tuple[str, ...],
+    skip_damaged: bool,
+    memory_limit: str,
+    capacities: tuple[int, ...],
+    output: Output,
+    **settings: Any,
+) -> None:
+    """Show for some bounds the hits, misses and evictions, and the files a report would lose."""
+    from snoop_analysis.capacities import capacity_table
+
+    arguments = replay_arguments(**settings)
+    del arguments["max_unique_files"]
+    capture = open_capture(captures, skip_damaged, memory_limit)
+    output.print(capacity_table(capture, sorted(set(capacities)), arguments))

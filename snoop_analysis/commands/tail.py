@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-analyze tail``: follow a growing capture."""
+
+import time
+
+import click
+
+from snoop_analysis.commands.options import capture_arguments, open_capture
+from snoop_analysis.commands.report import Duration
+
+EXAMPLES = """\b
+Examples:
+  snoop-analyze tail capture/
+  snoop-analyze tail capture/ --lines 100 --once
+"""
+
+
+@click.command("tail", epilog=EXAMPLES)
+@capture_arguments
+@click.option(
+    "--lines",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Begin with the last N events there are.",
+)
+@click.option(
+    "--interval",
+    type=Duration(),
+    default="1s",
+    show_default=True,
+    metavar="TIME",
+    help="Look for new events so often.",
+)
+@click.option("--once", is_flag=True, help="Do not wait for more events.")
+def command(
+    captures: tuple[str, ...],
+    skip_damaged: bool,
+    memory_limit: str,
+    lines: int,
+    interval: float,
+    once: bool,
+) -> None:
+    """Print events as they are recorded, until interrupted."""
+    from snoop_analysis.following import new_events
+
+    positions: dict[tuple[str, str], int] | None = None
+    while True:
+        capture = open_capture(captures, skip_damaged, memory_limit)
+        positions, events = new_events(capture, positions, lines)
+        for line in events:
+            print(line)
+        capture.close()
+        if once:
+            return
+        time.sleep(interval)

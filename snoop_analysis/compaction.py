@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Merging the small segments of a session into larger ones."""
+
+import ctypes
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snoop_analysis.errors import CaptureError
+from snoop_analysis.segments import segment_file
+from snoop_analysis.sessions import Finder, Session
+from snoop_format.session import put_in_place, read_session, sealed_name, segments, write_session
+
+_ROW_GROUP: Final = 1 << 20
+_AT_FDCWD: Final = -100
+_RENAME_EXCHANGE: Final = 2  # renameat2(2)
+
+
+def compact(paths: Sequence[str], rows: int) -> Iterator[str]:
+    """Merge the segments of each session in ``paths``; a sentence for each session.
+
+    Args:
+        paths: captures.
+        rows: events a new segment holds at most.
+
+    Raises:
+        CaptureError: there is no capture, or it is damaged, or it cannot be written.
+    """
+    for session in Finder().sessions([Path(path) for path in paths]):
+        yield _compact_session(session, rows)
+
+
+def _compact_session(session: Session, rows: int) -> str:
+    before = len(session.segments)
+    if session.ended_at is None or any(one.unsealed for one in session.segments):
+        return f"{session.directory} is left as it is: it has not ended"
+    if before < 2 or -(-sum(one.rows for one in session.segments) // rows) >= before:
+        return f"{session.directory} is left as it is: its segments are large enough"
+    new = session.directory.with_name(session.directory.name + ".compacting")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=session.directory.stat().st_mode & 0o777)
+    try:
+        entries = _write(session, new, rows)
+        _keep_other_files(session, new)
+        write_session(new, read_session(session.directory) | {"segments": entries})
+        _exchange(new, session.directory)
+    except OSError as error:
+        raise CaptureError(f"cannot compact {session.directory}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return f"{session.directory}: {before} segments are now {len(entries)}"
+
+
+def _write(session: Session, directory: Path, rows: int) -> list[dict[str, Any]]:
+    """Write the new segments; their entries in ``session.json``."""
+    columns = pa.unify_schemas(
+        [one.columns for one in session.segments], promote_options="permissive"
+    )
+    entries: list[dict[str, Any]] = []
+    pending: list[pa.Table] = []
+    first = session.segments[0].number  # earlier ones were removed: the reader must still see that
+    for piece in _pieces(session, columns, rows):
+        if sum(map(len, pending)) + len(piece) > rows:
+            entries.append(_write_segment(pending, directory, first + len(entries)))
+            pending = []
+        pending.append(piece)
+    if pending:
+        entries.append(_write_segment(pending, directory, first + len(entries)))
+    written = sum(entry["rows"] for entry in entries)
+    wanted = sum(one.rows for one in session.segments)
+    if written != wanted:
+        raise CaptureError(f"compacting {session.directory} gave {written} events, not {wanted}")
+    return entries
+
+
+def _pieces(session: Session, columns: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    for segment in session.segments:
+        for batch in pq.ParquetFile(segment.path).iter_batches(min(rows, _ROW_GROUP)):
+            table = pa.Table.from_batches([batch])
+            for field in columns:
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+            yield table.select(columns.names).cast(columns)
+
+
+def _write_segment(pieces: Sequence[pa.Table], directory: Path, number: int) -> dict[str, Any]:
+    path = directory / sealed_name(number)
+    temporary = path.with_suffix(".tmp")
+    table = pa.concat_tables(pieces)
+    pq.write_table(
+        table,
+        temporary,
+        compression="zstd",
+        row_group_size=_ROW_GROUP,
+        dictionary_pagesize_limit=1 << 26,
+    )
+    put_in_place(temporary, path)
+    segment = segment_file(number, path, len(table))
+    return {
+        "file": path.name,
+        "rows": segment.rows,
+        "first_seq": segment.first_seq,
+        "last_seq": segment.last_seq,
+        "bytes": path.stat().st_size,
+    }
+
+
+def _keep_other_files(session: Session, directory: Path) -> None:
+    """Link what else is in the session's directory into the new one."""
+    ours = {path.name for _, path in segments(session.directory)} | {"session.json"}
+    for entry in session.directory.iterdir():
+        if entry.name not in ours and entry.is_file():
+            os.link(entry, directory / entry.name)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Let two directories change names in one step (Linux, glibc 2.28)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(new), os.fsencode(old)
+    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

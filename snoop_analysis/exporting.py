@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replays as files for other programs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from snoop_analysis.names import name_to_bytes
+from snoop_analysis.sqltext import literal
+from snoop_format.session import put_in_place
+
+if TYPE_CHECKING:
+    from snoop_analysis.replay import Replay
+
+_FORMATS: Final = {
+    "csv": "FORMAT csv, HEADER",
+    "json": "FORMAT json",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+def export(replay: Replay, kind: str, path: Path) -> list[str]:
+    """Write ``path``: events as csv, json or parquet, or the files found as slim takes them.
+
+    In the events, ``file`` is a name as ``sql/normalise.sql`` has it; csv and json have no bytes,
+    so ``path_bytes`` and ``base_bytes`` are hexadecimal there.
+
+    Returns:
+        What people should know, in sentences.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        if kind == "slim":
+            sentences = _write_include_paths(replay, temporary)
+        else:
+            _write_events(replay, kind, temporary)
+            sentences = []
+        put_in_place(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return sentences
+
+
+def _write_events(replay: Replay, kind: str, path: Path) -> None:
+    path.touch()  # the operating system says best why it cannot
+    columns = "*"
+    if kind != "parquet":
+        columns = "* REPLACE (hex(path_bytes) AS path_bytes, hex(base_bytes) AS base_bytes)"
+    replay.execute(
+        f"COPY (SELECT {columns} FROM {replay.results_view()}) "
+        f"TO {literal(str(path))} ({_FORMATS[kind]})"
+    )
+
+
+def _write_include_paths(replay: Replay, path: Path) -> list[str]:
+    """One path a line, as bytes: ``slim build --include-path-file`` (slimtoolkit)."""
+    rows = replay.query(
+        "SELECT DISTINCT file FROM kept_files WHERE hits > 0 ORDER BY file"
+    ).fetchall()
+    names = [name for (name,) in rows]
+    writable = [name for name in names if not set(name) & {"\n", "\r"}]
+    path.write_bytes(b"".join(name_to_bytes(name) + b"\n" for name in writable))
+    left_out = len(names) - len(writable)
+    if not left_out:
+        return []
+    return [f"left out {left_out} files with a line break in their name: the list cannot say them"]

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checking captures: files, checksums, counts, sequence, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from snoop_analysis.capture import Capture
+from snoop_analysis.sqltext import statement
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from snoop_analysis.sessions import Session
+
+_COLUMNS = pa.schema([("session", pa.string()), ("what", pa.string()), ("finding", pa.string())])
+
+
+def verify(paths: Sequence[str]) -> tuple[duckdb.DuckDBPyRelation, bool]:
+    """Findings of a full check, and whether the captures are sound.
+
+    Columns: session, what (a segment, or the session), finding (``ok`` or a sentence). Losses are
+    findings, but no fault of the files: a capture with losses is sound.
+
+    Raises:
+        CaptureError: there is no capture.
+    """
+    capture = Capture(paths, skip_damaged=True)
+    damage = [("", "damage", sentence) for sentence in capture.left_out]
+    faults = [*damage, *_sequence_faults(capture)]
+    found = [*faults, *(one for session in capture.sessions_found for one in _facts(session))]
+    rows = [dict(zip(_COLUMNS.names, finding, strict=True)) for finding in found]
+    return capture.from_arrow(pa.Table.from_pylist(rows, _COLUMNS)), not faults
+
+
+def _sequence_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
+    for number, session in enumerate(capture.sessions_found):
+        rows = capture.query(statement("sequence").replace("$session_no", str(number))).fetchall()
+        for events, distinct, first, last in rows:
+            if distinct < events:
+                yield session.session_id, "seq", f"{events - distinct} sequence numbers stand twice"
+            if last is not None and last - first + 1 > distinct:
+                gap = last - first + 1 - distinct
+                yield session.session_id, "seq", f"{gap} events are missing from the sequence"
+
+
+def _facts(session: Session) -> Iterator[tuple[str, str, str]]:
+    for segment in session.segments:
+        torn = segment.unsealed.torn_bytes if segment.unsealed else 0
+        state = f"ok, {segment.rows} events" + (f", {torn} bytes cut short" if torn else "")
+        yield session.session_id, segment.path.name, state
+    for cause, events in session.losses.items():
+        yield session.session_id, "losses", f"{events} events lost: {cause}"

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The subcommands."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+from snoop_analysis import Capture
+from snoop_analysis.cli import COMMANDS, cli
+from snoop_analysis.errors import AnalysisError
+from snoop_format.session import SESSION_FILE, open_name, sealed_name, segments
+
+from .conftest import Record, write_session
+from .test_capture import write_open
+
+ENDED: dict[str, Any] = {"started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T01:00:00Z"}
+EVENTS = [{"path": f"/{n % 4}", "ret": -2 if n % 4 == 3 else 0} for n in range(10)]
+
+
+def run(*arguments: object) -> Result:
+    """A command in this process: quicker, and errors show where they come from."""
+    return CliRunner().invoke(cli, [str(one) for one in arguments])
+
+
+def rows(*arguments: object) -> list[dict[str, Any]]:
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert isinstance(said, list)
+    return said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example(name: str) -> None:
+    text = run(name, "--help").stdout
+    assert "Example" in text
+    assert f"snoop-analyze {'' if name == 'report' else name + ' '}" in text
+
+
+def test_files(record: Record) -> None:
+    got = rows("files", record(EVENTS), "--found-only")
+    assert [(row["path"], row["events"], row["syscalls"]) for row in got] == [
+        ("/0", 3, ["openat"]),
+        ("/1", 3, ["openat"]),
+        ("/2", 2, ["openat"]),
+    ]
+
+
+def test_sessions_and_losses(tmp_path: Path) -> None:
+    write_session(tmp_path / "a", EVENTS, losses={"ring_full": 4}, **ENDED)
+    write_session(tmp_path / "b", EVENTS[:2])
+    assert [(row["session_id"], row["rows"]) for row in rows("sessions", tmp_path)] == [
+        ("b", 2),
+        ("a", 10),
+    ]
+    assert [(row["cause"], row["events"]) for row in rows("losses", tmp_path)] == [("ring_full", 4)]
+
+
+def test_csv_and_parquet(record: Record, tmp_path: Path) -> None:
+    path = record(EVENTS)
+    done = run(path, "--by", "file", "--csv")
+    assert [row["file"] for row in csv.DictReader(done.stdout.splitlines())] == [
+        "/0",
+        "/1",
+        "/2",
+        "/3",
+    ]
+    assert run(path, "--by", "file", "--parquet", tmp_path / "x.parquet").exit_code == 0
+    assert len(duckdb.read_parquet(str(tmp_path / "x.parquet")).fetchall()) == 4
+
+
+def test_diff(record: Record) -> None:
+    images = [{"cgroup_id": 1, "name": "a", "cgroup_path": "/", "image": "i:2"}]
+    first, second = (
+        record([{"path": "/a"}, {"path": "/x"}]),
+        record([{"path": "/b"}, {"path": "/x"}, {"path": "/x"}], containers=images),
+    )
+    got = [
+        (row["used"], row["file"], row["events_a"], row["events_b"], row["images_b"])
+        for row in rows("diff", first, second)
+    ]
+    assert got == [
+        ("only in B", "/b", 0, 1, "i:2"),
+        ("only in A", "/a", 1, 0, None),
+        ("both", "/x", 1, 2, "i:2"),
+    ]
+
+
+def test_merge(tmp_path: Path) -> None:
+    for node in ("n1", "n2"):
+        image = {"cgroup_id": 1, "name": node, "cgroup_path": "/", "image_digest": "sha256:x"}
+        other = {"cgroup_id": 2, "name": "other", "cgroup_path": "/2"}
+        write_session(
+            tmp_path / node / "s",
+            [{"path": f"/{node}"}, {"path": "/both", "cgroup_id": 2}],
+            host=node,
+            session_id="s",
+            containers=[image, other],
+            losses={"ring_full": 1},
+        )
+    write_session(tmp_path / "copy" / "s", [], host="n1", session_id="s")
+    done = run("merge", tmp_path / "n1", tmp_path / "n2", tmp_path / "copy", "--report", "-")
+    report = json.loads(done.stdout)
+    assert [one["files"] for one in report["containers"]] == [["/n1", "/n2"], ["/both"], ["/both"]]
+    assert (report["total_events"], report["dropped_events"]) == (4, 2)
+
+
+def test_lru(record: Record) -> None:
+    got = rows("lru", record(EVENTS), "--capacity", 3, "--capacity", 4)
+    assert [list(row.values()) for row in got] == [
+        [0, 6, 4, 0, 4, 0],
+        [3, 0, 10, 7, 3, 1],
+        [4, 6, 4, 0, 4, 0],
+    ]
+
+
+def test_export(record: Record, tmp_path: Path) -> None:
+    odd = {"path": "?", "path_bytes": b"/\xff"}
+    path = record([*EVENTS, odd, {"path": "/line\nbreak"}, {"path": "/proc/1"}])
+    done = run("export", path, "--to", "slim", "-o", tmp_path / "slim")
+    assert (tmp_path / "slim").read_bytes() == b"/\xff\n/0\n/1\n/2\n"
+    assert "1 files with a line break" in done.stderr
+    for kind in ("csv", "json", "parquet"):
+        target = tmp_path / f"events.{kind}"
+        assert run("export", path, "--to", kind, "-o", target).exit_code == 0
+        query = f"SELECT result FROM '{target}' ORDER BY seq::INT"
+        results = duckdb.execute(query).fetchall()
+        assert [result for (result,) in results][-3:] == ["new", "new", "excluded"]
+
+
+def test_verify(record: Record) -> None:
+    path = record(EVENTS, segments=3, losses={"ring_full": 4})
+    done = run("verify", path)
+    assert done.exit_code == 0
+    assert "4 events lost: ring_full" in done.stdout
+    (path / sealed_name(2)).write_bytes(b"PAR1")
+    done = run("verify", path)
+    assert done.exit_code == 1
+    assert str(path / sealed_name(2)) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("seqs", "fault"),
+    [((0, 1, 1), "1 sequence numbers stand twice"), ((0, 5), "4 events are missing")],
+)  # fmt: skip
+def test_verify_sequence(record: Record, seqs: tuple[int, ...], fault: str) -> None:
+    done = run("verify", record([{"path": "/a", "seq": seq} for seq in seqs]))
+    assert done.exit_code == 1
+    assert fault in done.stdout
+
+
+def test_compact(record: Record) -> None:
+    path = record([{"path": f"/{n}"} for n in range(10)], segments=5, **ENDED)
+    (path / "note.txt").write_text("kept")
+    (path / sealed_name(1)).unlink()
+    wanted = Capture(path).replay().report()
+    done = run("compact", path, "--rows", 5)
+    assert f"{path}: 4 segments are now 2" in done.stdout
+    assert [number for number, _ in segments(path)] == [2, 3]
+    assert (path / "note.txt").read_text() == "kept"
+    assert not list(path.parent.glob("*.compacting"))
+    got = Capture(path).replay().report()
+    assert got.as_dict() == wanted.as_dict()
+    assert "large enough" in run("compact", path, "--rows", 5).stdout
+
+
+def test_compact_leaves_a_running_session(record: Record) -> None:
+    path = record(EVENTS, segments=5)
+    assert "has not ended" in run("compact", path).stdout
+    assert len(list(segments(path))) == 5
+
+
+def test_tail(record: Record) -> None:
+    path = record([{"path": "/a\x1b"}, {"path": "/b", "ret": -2}])
+    lines = run("tail", path, "--once", "--lines", 1).stdout.splitlines()
+    assert lines == ["-  app  app[10]  openat  ENOENT  /b"]
+    assert "/a\\x1b" in run("tail", path, "--once").stdout
+
+
+def test_watch(record: Record, tmp_path: Path) -> None:
+    path = record([{"path": "/a"}], session_id="w")
+    target = tmp_path / "r.json"
+    script = "from snoop_analysis.cli import main; main()"
+    arguments = [str(path), "--report", str(target), "--watch", "0.1s"]
+    with subprocess.Popen([sys.executable, "-c", script, *arguments], text=True) as process:
+        try:
+            wait_for(target, ["/a"])
+            write_open(path / open_name(2), [{"path": "/b"}], 1)
+            wait_for(target, ["/a", "/b"])
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def wait_for(report: Path, files: list[str]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if report.exists() and json.loads(report.read_text())["containers"][0]["files"] == files:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{report} did not come to list {files}")
+
+
+def test_watch_needs_a_report(record: Record) -> None:
+    done = run(record(EVENTS), "--watch", "1s")
+    assert done.exit_code == 2
+    assert "--watch needs --report" in done.stderr
+
+
+def test_strict(record: Record) -> None:
+    assert run(record(EVENTS, **ENDED), "--strict").exit_code == 0
+    assert run(record(EVENTS, losses={"x": 1}), "--strict").exit_code == 3
+    assert run(record(EVENTS), "--strict", "--max-unique-files", 1).exit_code == 3
+
+
+def test_skip_damaged(record: Record) -> None:
+    path = record(EVENTS, segments=2)
+    (path / sealed_name(1)).write_bytes(b"")
+    assert isinstance(run(path).exception, AnalysisError)
+    done = run(path, "--skip-damaged", "--strict")
+    assert done.exit_code == 3
+    assert done.stdout.splitlines()[0].startswith("! left out: ")
+
+
+def test_config(record: Record, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('max-unique-files = 2\nexclude = ["/3"]\n')
+    path = record(EVENTS)
+    assert [row["file"] for row in rows(path, "--config", config, "--by", "file")] == [
+        "/0", "/1", "/2", "/3",
+    ]  # fmt: skip
+    report = json.loads(run(path, "--config", config, "--report", "-").stdout)
+    assert report["settings"]["exclude"] == ["/3"]
+    assert report["evictions"] > 0
+    config.write_text("colour = 1")
+    assert "sets 'colour', which is no option" in str(run(path, "--config", config).exception)
+    config.write_text("= =")
+    assert "is not TOML" in str(run(path, "--config", config).exception)
+
+
+def test_settings_from_the_command_line(record: Record) -> None:
+    path = record([*EVENTS, {"path": "/s", "syscall": "stat"}])
+    report = json.loads(run(path, "--syscall", "stat,lstat", "--report", "-").stdout)
+    assert report["containers"][0]["files"] == ["/s"]
+    assert "no container 'x'" in str(run(path, "--container", "x").exception)
+    assert run(path, "--container", "1").exit_code == 0
+    assert "no time" in str(run(path, "--since", "x").exception)
+
+
+def test_session_json_of_a_compacted_session_lists_its_segments(record: Record) -> None:
+    path = record(EVENTS, segments=5, **ENDED)
+    run("compact", path)
+    listed = json.loads((path / SESSION_FILE).read_text())["segments"]
+    assert [(one["file"], one["rows"], one["last_seq"]) for one in listed] == [
+        (sealed_name(1), 10, 9)
+    ]
