@@ -112,8 +112,14 @@ def measure(arguments: list[str]) -> tuple[float, int]:
 
 def measurements(capture: Path, files: int) -> dict[str, list[str]]:
     analyze = [sys.executable, "-c", "from snoop_analysis.cli import main; main()", str(capture)]
-    counts = "SELECT syscall, count(*), count(*) FILTER (ret < 0), min(ts), max(ts) FROM events GROUP BY ALL"
-    query = f"from snoop_analysis import Capture; Capture({str(capture)!r}).query({counts!r}).fetchall()"
+    counts = (
+        "SELECT syscall, count(*), count(*) FILTER (ret < 0), min(ts), max(ts) "
+        "FROM events GROUP BY ALL"
+    )
+    query = (
+        "from snoop_analysis import Capture; "
+        f"print(Capture({str(capture)!r}).query({counts!r}).fetchall())"
+    )
     report = ["--report", os.devnull]
     return {
         "scan and count by syscall": [sys.executable, "-c", query],
