@@ -158,9 +158,8 @@ def main() -> None:
             figures.append(
                 {"what": name, "seconds": seconds, "rate": events / seconds, "peak": peak}
             )
-            print(
-                f"{name:45}{seconds:8.2f} s{events / seconds / 1e6:8.1f} M events/s{peak >> 20:7} MiB"
-            )
+            rate = f"{events / seconds / 1e6:.1f} M events/s"
+            print(f"{name:42}{seconds:8.2f} s{rate:>18}{peak >> 20:7} MiB")
     if given.json:
         given.json.write_text(
             json.dumps({"events": events, "shape": given.shape, "figures": figures})
