@@ -94,8 +94,8 @@ def rows(record: Recorder, build: Build, directory: Path) -> dict[str, Row]:
         f"{shlex.join([program, *(step.format(directory) for step in steps)])} || exit\n"
         for steps, *_ in CASES.values()
     )
-    recording = record(["sh", "-c", script])
-    assert recording.code == 0, recording.stderr
+    recording = record(["sh", "-c", script], "--ring-buffer-size", "32M")
+    assert (recording.code, recording.lost) == (0, 0), recording.stderr
     found = [row for row in recording.rows if (row["path"] or "").endswith("leaf")]
     return dict(zip(CASES, found, strict=True))
 
@@ -119,7 +119,8 @@ def test_a_base_that_is_not_utf8(record: Recorder, build: Build, tmp_path: Path)
 
 def test_a_base_longer_than_a_path_may_be(record: Recorder, build: Build, tmp_path: Path) -> None:
     name = "n" * 200
-    row = leaf(record([build("steps"), "chdir", tmp_path, "down", "60", name, "stat", "leaf"]))
+    command = [build("steps"), "chdir", tmp_path, "down", "60", name, "stat", "leaf"]
+    row = leaf(record(command, "--ring-buffer-size", "32M"))
     remove(tmp_path / name)
     whole = f"{tmp_path}" + f"/{name}" * 60
     assert (row["base"], row["note"]) in [(whole, None), (None, UNRESOLVED_BASE)]
