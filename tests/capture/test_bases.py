@@ -119,7 +119,7 @@ def test_a_base_that_is_not_utf8(record: Recorder, build: Build, tmp_path: Path)
 
 def test_a_base_longer_than_a_path_may_be(record: Recorder, build: Build, tmp_path: Path) -> None:
     name = "n" * 200
-    command = [build("steps"), "chdir", tmp_path, "down", "60", name, "stat", "leaf"]
+    command = [build("steps"), "chdir", str(tmp_path), "down", "60", name, "stat", "leaf"]
     row = leaf(record(command, "--ring-buffer-size", "32M"))
     remove(tmp_path / name)
     whole = f"{tmp_path}" + f"/{name}" * 60
