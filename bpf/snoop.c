@@ -2,15 +2,22 @@
 /*
  * The one BPF program: every traced call becomes a row, or a counted loss.
  *
- *   sys_exit ───────────┐                      ┌─ no walk needed ──────────────┐
- *                       ├─► traced? ► row() ───┤                               ├─► publish()
- *   sched_process_exec ─┘      │               └─ walk(): a directory's name,  ┘
- *                              └─► lose()         child first, up to the root
+ *   on_sys_exit, on_exec, on_uring_...   is it a traced call? what are its paths?
+ *        |
+ *        v
+ *   next_row   begins the row, copies the path           <---+
+ *        |                                                   |
+ *        v                                                   |  a call's second path
+ *   walk       names a directory, child first, up to the     |
+ *        |     root: the base of a relative path, what an    |
+ *        |     open led to, the task's executable            |
+ *        v                                                   |
+ *   publish()  shows the row to the reader  -----------------+
  *
  * Rows go to blocks, which are written column by column and read by snoop_capture/ring.py; a
  * block belongs to one CPU, so nothing here takes a lock. Everything that depends on the running
- * kernel comes as a macro: AT_x__y is the offset of a field (from BTF), the sizes of a block and
- * the numbers that both sides must agree on are computed in Python (snoop_capture/layout.py).
+ * kernel comes as a macro: AT_x__y is the offset of a field (snoop_capture/offsets.py), the
+ * sizes of a block and the numbers that both sides must agree on are in snoop_capture/layout.py.
  */
 
 #define NULL ((void *)0)
@@ -22,6 +29,9 @@
 #define NAME_BYTES 256 /* NAME_MAX and its NUL */
 #define PATH_READ 4097 /* PATH_MAX and one more: tells a cut path from one that just fits */
 #define STEPS_PER_WALK 32
+#define BASES_COMPARED 4
+#define NO_BASE 0xffffffff
+#define HASH_PRIME 0x9e3779b97f4a7c15ULL
 #define AT_FDCWD -100
 #define FD_PATH_PREFIX 8 /* length of /dev/fd/ */
 #define RESOLVE_IN_ROOT 0x10
@@ -72,13 +82,22 @@ struct who {
 	u32 tgid, tid, ppid, uid;
 	char comm[TASK_COMM_LEN];
 	u32 execs;
-	u32 exe_end;
+	u32 exe_from, exe_to;
+	u32 spare;
+};
+
+/* A directory that relative paths start from; kept once for the rows that share it. */
+struct base {
+	u64 hash;
+	u32 from, to;
 };
 
 struct block {
 	u32 rows; /* written last: what is below it is complete */
 	u32 whos;
-	u32 path_end, base_end, real_end, exe_end;
+	u32 bases;
+	u32 path_end, names_end;
+	u32 spare;
 	u64 serial;
 	u64 ts[ROWS];
 	u64 flags[ROWS];
@@ -88,9 +107,11 @@ struct block {
 	s32 dirfd[ROWS];
 	u32 who[ROWS];
 	u32 path_to[ROWS];
-	u32 base_to[ROWS];
+	u32 base[ROWS];
+	u32 real_from[ROWS];
 	u32 real_to[ROWS];
 	struct who task[WHOS];
+	struct base base_table[BASES];
 	char area[AREA_BYTES];
 };
 
@@ -122,8 +143,10 @@ struct call {
 	u32 row;
 	u32 mark;
 	u32 todo;
+	u32 walking;
 	/* the walk */
-	u32 lane_from, at, limit;
+	u32 from, at;
+	u64 hash;
 	struct location here, root;
 	u64 mount_root; /* dentry at which here.mount begins */
 	u8 dentry[DENTRY_BYTES];
@@ -143,7 +166,6 @@ struct sight {
 BPF_F_TABLE("array", u32, struct spec, table, TABLE_ROWS, 0);
 BPF_F_TABLE("array", u32, struct config, config, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, struct block, blocks, CPUS * BLOCKS, BPF_F_MMAPABLE);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
@@ -151,6 +173,23 @@ BPF_F_TABLE("lru_hash", u64, u32, in_flight, 16384, 0);
 BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
 BPF_PROG_ARRAY(steps, 4);
+
+/*
+ * What BPF_F_TABLE("array", u32, struct block, blocks, ...) stands for, but for `spare`: BCC makes
+ * code to print the second field of a table, and takes seconds over one with so many elements.
+ */
+struct blocks_table_t {
+	u32 key;
+	u32 spare;
+	struct block leaf;
+	struct block *(*lookup)(u32 *);
+	u32 max_entries;
+	int flags;
+};
+__attribute__((section("maps/array"))) struct blocks_table_t blocks = {
+	.max_entries = CPUS * BLOCKS,
+	.flags = BPF_F_MMAPABLE,
+};
 
 static inline u64 load(u64 address)
 {
@@ -262,9 +301,8 @@ static inline void ring_bell(void)
 
 static inline bool has_room(struct block *block)
 {
-	return block->rows < ROWS && block->whos < WHOS && block->path_end < PATH_BYTES &&
-	       block->base_end < BASE_BYTES && block->real_end < REAL_BYTES &&
-	       block->exe_end < EXE_BYTES;
+	return block->rows < ROWS && block->whos < WHOS && block->bases < BASES &&
+	       block->path_end < PATH_BYTES && block->names_end < NAMES_BYTES;
 }
 
 /* The block that takes the next row; NULL when the reader is a whole ring behind. */
@@ -281,10 +319,9 @@ static inline struct block *writable_block(struct control *ctl)
 		return NULL;
 	block->rows = 0;
 	block->whos = 0;
+	block->bases = 0;
 	block->path_end = 0;
-	block->base_end = 0;
-	block->real_end = 0;
-	block->exe_end = 0;
+	block->names_end = 0;
 	block->serial = ctl->current + 1;
 	barrier();
 	ctl->current++;
@@ -322,7 +359,8 @@ static inline u32 who_index(struct call *call, struct block *block)
 	who->ppid = load32(load(call->task + AT_task_struct__real_parent) + AT_task_struct__tgid);
 	((u64 *)who->comm)[0] = comm[0];
 	((u64 *)who->comm)[1] = comm[1];
-	who->exe_end = block->exe_end;
+	who->exe_from = 0;
+	who->exe_to = 0;
 	block->whos = last + 1;
 	call->todo |= WALK_EXE;
 	return last;
@@ -408,8 +446,9 @@ static inline bool row(struct call *call)
 		call->todo |= WALK_BASE;
 	if (call->request || (call->result && role == result_role(call)))
 		call->todo |= WALK_REAL;
-	block->base_to[n] = block->base_end;
-	block->real_to[n] = block->real_end;
+	block->base[n] = NO_BASE;
+	block->real_from[n] = 0;
+	block->real_to[n] = 0;
 	return true;
 }
 
@@ -428,8 +467,6 @@ static inline void publish(struct call *call)
 		return;
 	block->mark[n] = call->mark;
 	block->path_end = block->path_to[n];
-	block->base_end = block->base_to[n];
-	block->real_end = block->real_to[n];
 	ctl->rows++;
 	barrier();
 	block->rows = n + 1;
@@ -469,37 +506,29 @@ static inline bool is_deleted(struct call *call)
 	return DENTRY(call, d_parent) != call->here.dentry && !DENTRY(call, d_hash__pprev);
 }
 
-static inline void set_lane(struct call *call, u32 start, u32 end, u32 bytes)
-{
-	call->lane_from = start + end;
-	call->at = start + end;
-	call->limit = start + bytes + WALK_BYTES;
-}
-
 static inline void start_at(struct call *call, u64 path)
 {
 	read_location(&call->here, path);
 	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
 	read_dentry(call);
+	call->hash = 0;
 }
 
-static inline bool prepare_exe(struct call *call, struct block *block)
+static inline bool prepare_exe(struct call *call)
 {
 	u64 file = load(load(call->task + AT_task_struct__mm) + AT_mm_struct__exe_file);
 
 	if (!file)
 		return false;
-	set_lane(call, EXE_START, block->exe_end, EXE_BYTES);
 	start_at(call, file + AT_file__f_path);
 	return true;
 }
 
-static inline bool prepare_base(struct call *call, struct block *block)
+static inline bool prepare_base(struct call *call)
 {
 	s32 dirfd = call->dirfd[call->role & 1];
 	u64 path;
 
-	set_lane(call, BASE_START, block->base_end, BASE_BYTES);
 	if (dirfd == AT_FDCWD)
 		path = load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd;
 	else
@@ -538,7 +567,6 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	struct config *cfg = get_config();
 	u64 inode, at, ids[2], n = call->row;
 
-	set_lane(call, REAL_START, block->real_end, REAL_BYTES);
 	if (call->request) {
 		ids[0] = call->request;
 		ids[1] = 0;
@@ -556,9 +584,11 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	if (at > AREA_BYTES - NAME_BYTES || n >= ROWS)
 		return false;
 	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
-	call->lane_from = at + sizeof(ids);
+	block->real_from[n] = at;
+	block->real_to[n] = at + sizeof(ids);
+	call->from = at + sizeof(ids);
 	call->at = at + sizeof(ids);
-	block->real_to[n] = call->at - REAL_START;
+	block->names_end = call->at - NAMES_START;
 	if (call->request)
 		return false;
 	call->mark |= MARK_HAS_ID;
@@ -572,10 +602,12 @@ static inline bool prepare_real(struct call *call, struct block *block)
 /* Sets up the next walk that the row wants. False: there is none left. */
 static inline bool next_walk(struct call *call, struct block *block)
 {
-	if (call->todo & WALK_EXE && !prepare_exe(call, block))
+	call->from = NAMES_START + block->names_end;
+	call->at = call->from;
+	if (call->todo & WALK_EXE && !prepare_exe(call))
 		call->todo &= ~WALK_EXE;
 	if (!(call->todo & WALK_EXE)) {
-		if (call->todo & WALK_BASE && !prepare_base(call, block))
+		if (call->todo & WALK_BASE && !prepare_base(call))
 			call->todo &= ~WALK_BASE;
 		if (!(call->todo & WALK_BASE)) {
 			if (call->todo & WALK_REAL && !prepare_real(call, block))
@@ -588,28 +620,78 @@ static inline bool next_walk(struct call *call, struct block *block)
 	return true;
 }
 
+/* The row's base: one of the last few of the block if it is the same, else a new one. */
+static inline void end_base(struct call *call, struct block *block, u64 n)
+{
+	u64 place = block->bases;
+
+	for (int i = 0; i < BASES_COMPARED; i++) {
+		u64 other = block->bases - 1 - i;
+
+		opaque(other);
+		if (other >= BASES)
+			break;
+		if (block->base_table[other].hash == call->hash) {
+			block->base[n] = other;
+			return;
+		}
+	}
+	opaque(place);
+	if (place >= BASES)
+		return;
+	block->base_table[place].hash = call->hash;
+	block->base_table[place].from = call->from;
+	block->base_table[place].to = call->at;
+	block->names_end = call->at - NAMES_START;
+	block->bases = place + 1;
+	block->base[n] = place;
+}
+
+static inline void end_exe(struct call *call, struct block *block)
+{
+	u64 last = (u64)block->whos - 1;
+
+	opaque(last);
+	if (last >= WHOS)
+		return;
+	block->task[last].exe_from = call->from;
+	block->task[last].exe_to = call->at;
+	block->names_end = call->at - NAMES_START;
+}
+
+/* A chain of programs has a length, and with it the depth of a directory that can be named. */
+static inline void give_up_walks(struct call *call)
+{
+	if (call->todo & WALK_BASE)
+		call->mark |= MARK_BASE_UNRESOLVED;
+	if (call->todo & WALK_REAL)
+		call->mark |= MARK_REAL_UNRESOLVED;
+}
+
+/* Keeps the names of a whole walk, and drops those of a broken one. */
 static inline void end_walk(struct call *call, struct block *block, bool complete)
 {
-	u32 to = complete ? call->at : call->lane_from;
-	u64 n = call->row, last = (u64)block->whos - 1;
+	u64 n = call->row;
 
 	opaque(n);
-	opaque(last);
 	if (n >= ROWS)
 		return;
 	if (call->todo & WALK_EXE) {
 		call->todo &= ~WALK_EXE;
-		block->exe_end = to - EXE_START;
-		if (last < WHOS)
-			block->task[last].exe_end = block->exe_end;
+		if (complete)
+			end_exe(call, block);
 	} else if (call->todo & WALK_BASE) {
 		call->todo &= ~WALK_BASE;
-		block->base_to[n] = to - BASE_START;
 		call->mark |= complete ? MARK_HAS_BASE : MARK_BASE_UNRESOLVED;
+		if (complete)
+			end_base(call, block, n);
 	} else {
 		call->todo &= ~WALK_REAL;
-		block->real_to[n] = to - REAL_START;
 		call->mark |= complete ? MARK_HAS_REAL : MARK_REAL_UNRESOLVED;
+		if (!complete)
+			return;
+		block->real_to[n] = call->at;
+		block->names_end = call->at - NAMES_START;
 	}
 }
 
@@ -663,47 +745,21 @@ static inline int step(struct call *call, struct block *block)
 	if (!DENTRY(call, d_parent) || DENTRY(call, d_parent) == call->here.dentry)
 		return WALK_BROKEN;
 	opaque(at);
-	if (at > AREA_BYTES - NAME_BYTES || at >= call->limit)
+	if (at > AREA_BYTES - NAME_BYTES)
 		return WALK_BROKEN;
 	length = append_name(call, block, at);
 	if (length <= 0)
 		return WALK_BROKEN;
 	call->at = at + length;
+	call->hash = (call->hash ^ call->here.dentry ^ DENTRY(call, d_name__hash_len)) * HASH_PRIME;
 	call->here.dentry = DENTRY(call, d_parent);
 	read_dentry(call);
 	return WALK_ON;
 }
 
-/* Goes on with what the row still needs: in another program where that takes a walk. */
-static inline void finish_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
+/* After a row that was published or lost: the call's other row, if it has one. */
+static inline void end_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
 {
-	struct control *ctl = get_control();
-	struct block *block;
-
-	if (!ctl)
-		return;
-	block = get_block(ctl->current);
-	if (!block)
-		return;
-	if (call->todo && next_walk(call, block)) {
-		steps.call(ctx, STEP_WALK);
-		end_walk(call, block, false);
-	}
-	publish(call);
-	if (call->role < call->last_role) {
-		call->role++;
-		steps.call(ctx, STEP_NEXT_ROW);
-		lose(call, LOST_TAIL_CALL);
-	}
-	call->busy = 0;
-}
-
-static inline void begin_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
-{
-	if (row(call)) {
-		finish_row(ctx, call);
-		return;
-	}
 	if (call->role < call->last_role) {
 		call->role++;
 		steps.call(ctx, STEP_NEXT_ROW);
@@ -716,8 +772,17 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call *call = get_call();
 
-	if (call)
-		begin_row(ctx, call);
+	if (!call)
+		return 0;
+	if (row(call)) {
+		if (call->todo) {
+			call->walking = 0;
+			steps.call(ctx, STEP_WALK);
+			give_up_walks(call);
+		}
+		publish(call);
+	}
+	end_row(ctx, call);
 	return 0;
 }
 
@@ -733,16 +798,33 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 	block = get_block(ctl->current);
 	if (!block)
 		return 0;
-	for (int i = 0; i < STEPS_PER_WALK; i++) {
-		state = step(call, block);
-		if (state != WALK_ON)
-			break;
+	if (call->walking || next_walk(call, block)) {
+		call->walking = 1;
+		for (int i = 0; i < STEPS_PER_WALK; i++) {
+			state = step(call, block);
+			if (state != WALK_ON)
+				break;
+		}
+		if (state != WALK_ON) {
+			end_walk(call, block, state == WALK_WHOLE);
+			call->walking = 0;
+		}
+		if (call->todo) {
+			steps.call(ctx, STEP_WALK);
+			give_up_walks(call);
+		}
 	}
-	if (state == WALK_ON)
-		steps.call(ctx, STEP_WALK);
-	end_walk(call, block, state == WALK_WHOLE);
-	finish_row(ctx, call);
+	publish(call);
+	end_row(ctx, call);
 	return 0;
+}
+
+/* To the row of a call that has been filled in. */
+static inline void begin_rows(struct bpf_raw_tracepoint_args *ctx, struct call *call)
+{
+	steps.call(ctx, STEP_NEXT_ROW);
+	lose(call, LOST_TAIL_CALL);
+	call->busy = 0;
 }
 
 /* Takes the per-CPU call; NULL, and a loss, where an interrupted program holds it. */
@@ -910,7 +992,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (spec->act & ACT_OPEN_HOW)
 		read_open_how(call);
 	call->result = result_path(call);
-	begin_row(ctx, call);
+	begin_rows(ctx, call);
 	return 0;
 }
 
@@ -990,7 +1072,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	call->result = load(bprm + AT_linux_binprm__file) + AT_file__f_path;
 	__sync_fetch_and_add(&cfg->execs, 1);
 	call->execs = cfg->execs;
-	begin_row(ctx, call);
+	begin_rows(ctx, call);
 	return 0;
 }
 
@@ -1060,7 +1142,7 @@ int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (spec->act & ACT_OPENS &&
 	    load(req + AT_io_kiocb__cmd + AT_io_open__how__resolve) & RESOLVE_IN_ROOT)
 		call->kind |= KIND_IN_ROOT;
-	begin_row(ctx, call);
+	begin_rows(ctx, call);
 	return 0;
 }
 
@@ -1085,7 +1167,7 @@ int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 	/* A file that goes to a slot of the ring has no descriptor. */
 	if (!load32(req + AT_io_kiocb__cmd + AT_io_open__file_slot))
 		call->result = result_path(call);
-	begin_row(ctx, call);
+	begin_rows(ctx, call);
 	return 0;
 }
 #endif

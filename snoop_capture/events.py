@@ -158,9 +158,8 @@ def _with_requests(batch: pa.RecordBatch, rows: Rows, in_order: _Orderer) -> pa.
     submitted = ((kind & np.uint32(layout.KIND_INDEX)) >= opcodes.FIRST) & ~done
     address = in_order(rows.flags).copy()
     if submitted.any():
-        starts = np.concatenate(([0], rows.ends["real"].astype(np.int64)[:-1]))
-        starts = in_order(starts)[submitted]
-        address[submitted] = _words_at(rows.data["real"], starts, 1)[:, 0]
+        starts = in_order(rows.real_from)[submitted]
+        address[submitted] = _words_at(rows.real_data, starts, 1)[:, 0]
     request = pa.array(address, mask=~(submitted | done))
     return batch.append_column(uring.REQUEST, request).append_column(uring.DONE, pa.array(done))
 
@@ -226,38 +225,37 @@ def _distinct_words(words: Sequence[str | None], indices: Array) -> pa.Array:
 
 
 def _path_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
-    mark = in_order(rows.mark)
-    path, path_bytes = _text(
-        _lane(rows, "path"), in_order, _is_set(mark, layout.MARK_UNREADABLE), _as_is
-    )
+    encoded = _paths(rows).dictionary_encode()
+    unreadable = _is_set(in_order(rows.mark), layout.MARK_UNREADABLE)
+    index = np.where(unreadable, -1, in_order(encoded.indices.to_numpy()))
+    path, path_bytes = _text(encoded.dictionary, index)
+    distinct = {names: number for number, names in enumerate(dict.fromkeys(rows.bases))}
+    place = np.array([*(distinct[names] for names in rows.bases), -1])
     base, base_bytes = _text(
-        _lane(rows, "base"), in_order, ~_is_set(mark, layout.MARK_HAS_BASE), walked
+        pa.array(map(walked, distinct), pa.binary()), place[in_order(rows.base)]
     )
     return {"path": path, "path_bytes": path_bytes, "base": base, "base_bytes": base_bytes}
 
 
-def _lane(rows: Rows, lane: str) -> pa.Array:
-    """A lane as an Arrow binary array, without a copy: its ends are Arrow's offsets."""
-    ends = rows.ends[lane]
-    offsets = np.empty(len(ends) + 1, np.int32)
+def _paths(rows: Rows) -> pa.Array:
+    """The paths as an Arrow binary array, without a copy: their ends are Arrow's offsets."""
+    offsets = np.empty(len(rows) + 1, np.int32)
     offsets[0] = 0
-    offsets[1:] = ends
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(rows.data[lane])]
-    return pa.Array.from_buffers(pa.binary(), len(ends), buffers)
+    offsets[1:] = rows.path_ends
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(rows.path_data)]
+    return pa.Array.from_buffers(pa.binary(), len(rows), buffers)
 
 
-def _text(
-    lane: pa.Array, in_order: _Orderer, is_null: Array, decode: Callable[[bytes], bytes]
-) -> tuple[pa.Array, pa.Array]:
-    """A lane as text, and as bytes where these are not UTF-8; both with nulls."""
-    rows = len(lane)
-    if is_null.all():
+def _text(values: pa.Array, index: Array) -> tuple[pa.Array, pa.Array]:
+    """Distinct binary values as text, and as bytes where they are not UTF-8, for each index.
+
+    An index of -1 stands for null.
+    """
+    rows = len(index)
+    mask = _mask(index >= 0)
+    if mask is not None and mask.all():
         return pa.nulls(rows, _TYPES["path"]), pa.nulls(rows, pa.binary())
-    encoded = lane.dictionary_encode()
-    indices = pa.array(in_order(encoded.indices.to_numpy()), mask=_mask(~is_null))
-    values = encoded.dictionary
-    if decode is not _as_is:
-        values = pa.array([decode(value) for value in values.to_pylist()], pa.binary())
+    indices = pa.array(index.astype(np.int32, copy=False), mask=mask)
     try:
         return (
             pa.DictionaryArray.from_arrays(indices, values.cast(pa.string())),
@@ -283,18 +281,13 @@ def _real_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
             "dev": pa.nulls(count, pa.uint64()),
             "ino": pa.nulls(count, pa.uint64()),
         }
-    ends = rows.ends["real"].astype(np.int64)
-    starts = np.concatenate(([0], ends[:-1]))[known]
-    heads = _words_at(rows.data["real"], starts, 2)
+    heads = _words_at(rows.real_data, rows.real_from[known], 2)
     dev, ino, name = np.zeros(count, np.uint64), np.zeros(count, np.uint64), np.full(count, -1)
     dev[known], ino[known] = user_dev(heads[:, 0]), heads[:, 1]
     named = known[_is_set(rows.mark[known], layout.MARK_HAS_REAL)]
-    data = rows.data["real"].tobytes()
-    before = np.concatenate(([0], ends[:-1]))
-    names = [
-        escaped(walked(data[first + _REAL_HEAD : last]))
-        for first, last in zip(before[named].tolist(), ends[named].tolist(), strict=True)
-    ]
+    data = rows.real_data.tobytes()
+    ranges = zip(rows.real_from[named].tolist(), rows.real_to[named].tolist(), strict=True)
+    names = [escaped(walked(data[first + _REAL_HEAD : last])) for first, last in ranges]
     name[named] = np.arange(len(named))
     mask = _mask(in_order(_is_set(rows.mark, layout.MARK_HAS_ID)))
     return {
@@ -313,10 +306,6 @@ def user_dev(dev: Array) -> Array:
     low, high = minor & np.uint64(0xFF), minor & np.uint64(0xFFF00)
     shown: Array = low | (major << np.uint64(8)) | (high << np.uint64(12))
     return shown
-
-
-def _as_is(value: bytes) -> bytes:
-    return value
 
 
 @functools.lru_cache(maxsize=65536)

@@ -2,9 +2,10 @@
 """The memory that bpf/snoop.c writes and ring.py reads, and the numbers both must agree on.
 
 The ring is cut into blocks, some for each CPU. A block holds rows column by column (so that
-reading it is slicing it), a table of the tasks that made them, and an area with four lanes of
-bytes: paths, bases (names of a walk, child first), real paths (device, inode, names) and the
-names of executables. A lane may be overrun by one entry, for which it has a margin.
+reading it is slicing it), a table of the tasks that made them and one of the directories that
+relative paths start from, and an area with two lanes of bytes: paths, and names that a walk to
+the root found, child first (of bases, of what an open led to, of executables). A lane may be
+overrun by one row's entries, for which it has a margin.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from snoop_capture.errors import CaptureError
 WALK_BYTES: Final = 4096
 NAME_BYTES: Final = 256
 _PATH_MARGIN: Final = 4097 + 7
-_WALK_MARGIN: Final = WALK_BYTES + NAME_BYTES + 16
+# What one row may add to the names: an executable, a base and what an open led to.
+_NAMES_MARGIN: Final = 3 * (WALK_BYTES + NAME_BYTES + 16)
 
 MIN_RING: Final = 4096
 MAX_RING: Final = 1 << 30
@@ -30,13 +32,13 @@ _MIN_BLOCK: Final = 2048
 _MAX_BLOCK: Final = 2 << 20  # an array element may have 4 MiB on older kernels
 
 # Bytes of a row in a block: its columns, and its mean share of the lanes and of the task table.
-_COLUMN_BYTES: Final = 48
+_COLUMN_BYTES: Final = 52
 _PATH_SHARE: Final = 48
-_BASE_SHARE: Final = 24
-_REAL_SHARE: Final = 16
+_NAMES_SHARE: Final = 32
 _TASK_BYTES: Final = 56
-_EXE_SHARE: Final = 32
 _ROWS_PER_TASK: Final = 4
+_BASE_BYTES: Final = 16
+_ROWS_PER_BASE: Final = 4
 
 # Why an event was lost, in the order of the counters.
 LOSS_CAUSES: Final = ("ring_full", "busy", "tail_call")
@@ -72,9 +74,14 @@ TASK: Final = np.dtype(
         ("uid", "u4"),
         ("comm", "S16"),
         ("execs", "u4"),
-        ("exe_end", "u4"),
+        ("exe_from", "u4"),
+        ("exe_to", "u4"),
+        ("spare", "u4"),
     ]
 )
+
+BASE: Final = np.dtype([("hash", "u8"), ("from", "u4"), ("to", "u4")])
+NO_BASE: Final = 0xFFFFFFFF
 
 CONTROL: Final = np.dtype(
     [
@@ -96,30 +103,19 @@ class Layout:
     blocks: int
     rows: int
     tasks: int
+    bases: int
     path_bytes: int
-    base_bytes: int
-    real_bytes: int
-    exe_bytes: int
+    names_bytes: int
 
     @property
-    def base_start(self) -> int:
-        """Where in a block's area the bases begin."""
+    def names_start(self) -> int:
+        """Where in a block's area the names begin."""
         return self.path_bytes + _PATH_MARGIN
-
-    @property
-    def real_start(self) -> int:
-        """Where the real paths begin."""
-        return self.base_start + self.base_bytes + _WALK_MARGIN
-
-    @property
-    def exe_start(self) -> int:
-        """Where the names of executables begin."""
-        return self.real_start + self.real_bytes + _WALK_MARGIN
 
     @property
     def area_bytes(self) -> int:
         """Size of the area of a block."""
-        return -(-(self.exe_start + self.exe_bytes + _WALK_MARGIN) // 8) * 8
+        return -(-(self.names_start + self.names_bytes + _NAMES_MARGIN) // 8) * 8
 
     @property
     def block(self) -> np.dtype[np.void]:
@@ -129,10 +125,10 @@ class Layout:
             [
                 ("rows", "u4"),
                 ("tasks", "u4"),
+                ("bases", "u4"),
                 ("path_end", "u4"),
-                ("base_end", "u4"),
-                ("real_end", "u4"),
-                ("exe_end", "u4"),
+                ("names_end", "u4"),
+                ("spare", "u4"),
                 ("serial", "u8"),
                 ("ts", "u8", rows),
                 ("flags", "u8", rows),
@@ -142,9 +138,11 @@ class Layout:
                 ("dirfd", "i4", rows),
                 ("task", "u4", rows),
                 ("path_to", "u4", rows),
-                ("base_to", "u4", rows),
+                ("base", "u4", rows),
+                ("real_from", "u4", rows),
                 ("real_to", "u4", rows),
-                ("tasks_seen", TASK, (self.tasks,)),
+                ("task_table", TASK, (self.tasks,)),
+                ("base_table", BASE, (self.bases,)),
                 ("area", "u1", (self.area_bytes,)),
             ],
         )
@@ -156,13 +154,10 @@ class Layout:
             "BLOCKS": self.blocks,
             "ROWS": self.rows,
             "WHOS": self.tasks,
+            "BASES": self.bases,
             "PATH_BYTES": self.path_bytes,
-            "BASE_BYTES": self.base_bytes,
-            "REAL_BYTES": self.real_bytes,
-            "EXE_BYTES": self.exe_bytes,
-            "BASE_START": self.base_start,
-            "REAL_START": self.real_start,
-            "EXE_START": self.exe_start,
+            "NAMES_BYTES": self.names_bytes,
+            "NAMES_START": self.names_start,
             "AREA_BYTES": self.area_bytes,
             "LOSS_CAUSES": len(LOSS_CAUSES),
             **{f"LOST_{cause.upper()}": number for number, cause in enumerate(LOSS_CAUSES)},
@@ -188,8 +183,8 @@ def layout_for(ring_bytes: int, cpus: int) -> Layout:
     per_cpu = ring_bytes // cpus
     blocks = max(2, min(_BLOCKS, per_cpu // _MIN_BLOCK), -(-per_cpu // _MAX_BLOCK))
     row = (
-        _COLUMN_BYTES + _PATH_SHARE + _BASE_SHARE + _REAL_SHARE
-        + (_TASK_BYTES + _EXE_SHARE) // _ROWS_PER_TASK
+        _COLUMN_BYTES + _PATH_SHARE + _NAMES_SHARE
+        + _TASK_BYTES // _ROWS_PER_TASK + _BASE_BYTES // _ROWS_PER_BASE
     )  # fmt: skip
     rows = max(2, per_cpu // blocks // row // 2 * 2)
     tasks = max(1, rows // _ROWS_PER_TASK)
@@ -198,8 +193,7 @@ def layout_for(ring_bytes: int, cpus: int) -> Layout:
         blocks=blocks,
         rows=rows,
         tasks=tasks,
+        bases=max(1, rows // _ROWS_PER_BASE),
         path_bytes=rows * _PATH_SHARE,
-        base_bytes=rows * _BASE_SHARE,
-        real_bytes=rows * _REAL_SHARE,
-        exe_bytes=tasks * _EXE_SHARE,
+        names_bytes=rows * _NAMES_SHARE,
     )

@@ -32,7 +32,7 @@ _URING_HOOKS: Final = {
     "on_uring_complete": ("io_uring_complete",),
 }
 _STEPS: Final = {"next_row": 0, "walk": 1}
-_MAX_ROOTS: Final = 64
+_MAX_ROOTS: Final = 16
 
 
 def main() -> None:

@@ -7,13 +7,14 @@ own blocks, so there is no lock. Reading is slicing: no record is ever decoded.
 """
 
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snoop_capture.layout import CONTROL, LOSS_CAUSES
+from snoop_capture.layout import CONTROL, LOSS_CAUSES, NO_BASE
 from snoop_capture.program import Program
 
 Array = NDArray[Any]
@@ -23,24 +24,33 @@ _COLUMNS: Final = ("ts", "flags", "kind", "mark", "ret", "dirfd")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows as they came from the kernel, in order of time; all arrays have one entry a row.
+    """Rows as they came from the kernel; all arrays have one entry a row unless said otherwise.
 
-    ``ts`` is in nanoseconds of CLOCK_MONOTONIC. A lane's entry ``i`` is
-    ``data[ends[i - 1] : ends[i]]`` (from 0 for the first): raw bytes as bpf/snoop.c wrote them.
-    ``task`` is an index into ``tasks`` (dtype ``layout.TASK``) and ``exes`` (bytes, a walk).
+    Walks (in ``exes``, ``bases`` and behind 16 bytes in ``real_data``) are names from the leaf to
+    the root, each ended by a NUL.
     """
 
     ts: Array
+    """Nanoseconds of CLOCK_MONOTONIC."""
     flags: Array
     kind: Array
     mark: Array
     ret: Array
     dirfd: Array
+    path_ends: Array
+    """Where each row's path ends in ``path_data`` (bytes); it begins where the one before ends."""
+    path_data: Array
     task: Array
-    ends: dict[str, Array]
-    data: dict[str, Array]
+    """Index into ``tasks`` (dtype ``layout.TASK``) and into ``exes``."""
     tasks: Array
     exes: list[bytes]
+    base: Array
+    """Index into ``bases``; -1 where the row has none."""
+    bases: list[bytes]
+    real_from: Array
+    real_to: Array
+    """Range in ``real_data`` (bytes); empty where the row has none."""
+    real_data: Array
     order: Array | None
     """Where rows of several CPUs meet: the order in time; None where the rows have it already."""
 
@@ -55,6 +65,11 @@ class _Piece:
     block: Any
     first: int
     last: int
+
+    def column(self, name: str) -> Array:
+        """A column of these rows, as a view."""
+        column: Array = self.block[name][self.first : self.last]
+        return column
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,6 @@ class Ring:
             ]
             for cpu in range(layout.cpus)
         ]
-        self._lanes = {"path": 0, "base": layout.base_start, "real": layout.real_start}
         self._done = [0] * layout.cpus  # rows read of each CPU's oldest block
         self._bell = _Bell(program.descriptors["bell"])
 
@@ -128,7 +142,7 @@ class Ring:
         """
         reaches = [self._reach(cpu, until) for cpu in range(self._layout.cpus)]
         pieces = [piece for reach in reaches for piece in reach.pieces]
-        rows = self._collect(pieces, len([r for r in reaches if r.pieces])) if pieces else None
+        rows = _collect(pieces, len([r for r in reaches if r.pieces])) if pieces else None
         for cpu, reach in enumerate(reaches):
             self._done[cpu] = reach.done
             self._control[cpu]["released"] = reach.serial
@@ -158,48 +172,83 @@ class Ring:
             serial += 1
             first = 0
 
-    def _collect(self, pieces: list[_Piece], cpus: int) -> Rows:
-        columns = {c: _join([p.block[c][p.first : p.last] for p in pieces]) for c in _COLUMNS}
-        tables = [p.block["tasks_seen"][: int(p.block["tasks"])] for p in pieces]
-        known = np.cumsum([0] + [len(table) for table in tables[:-1]], dtype=np.uint32)
-        indices = [
-            p.block["task"][p.first : p.last] + k for p, k in zip(pieces, known, strict=True)
-        ]
-        lanes = {lane: _lane(pieces, lane, start) for lane, start in self._lanes.items()}
-        return Rows(
-            **columns,
-            task=_join(indices),
-            tasks=_join(tables),
-            exes=[exe for piece in pieces for exe in self._exes(piece.block)],
-            ends={lane: ends for lane, (ends, _) in lanes.items()},
-            data={lane: data for lane, (_, data) in lanes.items()},
-            order=np.argsort(columns["ts"], kind="stable") if cpus > 1 else None,
-        )
 
-    def _exes(self, block: Any) -> list[bytes]:
-        start = self._layout.exe_start
-        ends = block["tasks_seen"]["exe_end"][: int(block["tasks"])].tolist()
-        return [
-            block["area"][start + first : start + last].tobytes()
-            for first, last in zip([0, *ends], ends, strict=False)
-        ]
+def _collect(pieces: list[_Piece], cpus: int) -> Rows:
+    columns = {c: _join([p.column(c) for p in pieces]) for c in _COLUMNS}
+    path_ends, path_data = _paths(pieces)
+    task, tables = _indexed(pieces, "task", "task_table")
+    base, base_tables = _indexed(pieces, "base", "base_table")
+    real_from, real_to, real_data = _reals(pieces)
+    return Rows(
+        **columns,
+        path_ends=path_ends,
+        path_data=path_data,
+        task=task,
+        tasks=_join(tables),
+        exes=list(_names(pieces, tables, "exe_from", "exe_to")),
+        base=base,
+        bases=list(_names(pieces, base_tables, "from", "to")),
+        real_from=real_from,
+        real_to=real_to,
+        real_data=real_data,
+        order=np.argsort(columns["ts"], kind="stable") if cpus > 1 else None,
+    )
 
 
 def _join(arrays: list[Array]) -> Array:
     return arrays[0].copy() if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _lane(pieces: list[_Piece], lane: str, start: int) -> tuple[Array, Array]:
-    """Ends and bytes of a lane over all pieces, as one lane."""
+def _paths(pieces: list[_Piece]) -> tuple[Array, Array]:
+    """Ends and bytes of the paths of all pieces, as of one."""
     ends, data, total = [], [], 0
     for piece in pieces:
-        to = piece.block[lane + "_to"]
+        to = piece.block["path_to"]
         first = int(to[piece.first - 1]) if piece.first else 0
         last = int(to[piece.last - 1])
-        ends.append(to[piece.first : piece.last].astype(np.int32) + np.int32(total - first))
-        data.append(piece.block["area"][start + first : start + last])
+        ends.append(piece.column("path_to").astype(np.int32) + np.int32(total - first))
+        data.append(piece.block["area"][first:last])
         total += last - first
     return _join(ends), _join(data)
+
+
+def _indexed(pieces: list[_Piece], column: str, table: str) -> tuple[Array, list[Array]]:
+    """A column of indices into its blocks' tables, and of each table the part that it uses.
+
+    The indices become those of the parts joined together; -1 stands for ``NO_BASE``.
+    """
+    indices, parts, total = [], [], 0
+    for piece in pieces:
+        index = piece.column(column).astype(np.int64)
+        used = index[index != NO_BASE]
+        low, high = (int(used.min()), int(used.max()) + 1) if len(used) else (0, 0)
+        indices.append(np.where(index == NO_BASE, -1, index + (total - low)))
+        parts.append(piece.block[table][low:high].copy())
+        total += high - low
+    return _join(indices), parts
+
+
+def _names(pieces: list[_Piece], tables: list[Array], first: str, last: str) -> Iterator[bytes]:
+    """The names that each row of the tables points to."""
+    for piece, table in zip(pieces, tables, strict=True):
+        area = piece.block["area"]
+        for start, end in zip(table[first].tolist(), table[last].tolist(), strict=True):
+            yield area[start:end].tobytes()
+
+
+def _reals(pieces: list[_Piece]) -> tuple[Array, Array, Array]:
+    """For each row a range in the bytes that are returned last; empty where it has none."""
+    starts, ends, data, total = [], [], [], 0
+    for piece in pieces:
+        start = piece.column("real_from").astype(np.int64)
+        end = piece.column("real_to").astype(np.int64)
+        has = end > 0
+        low, high = (int(start[has].min()), int(end.max())) if has.any() else (0, 0)
+        starts.append(np.where(has, start + (total - low), 0))
+        ends.append(np.where(has, end + (total - low), 0))
+        data.append(piece.block["area"][low:high])
+        total += high - low
+    return _join(starts), _join(ends), _join(data)
 
 
 class _Bell:
