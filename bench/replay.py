@@ -32,7 +32,13 @@ SEGMENT_ROWS = 8_000_000
 BATCH_ROWS = 500_000
 CONTAINERS = {101: 0.6, 102: 0.2, 103: 0.15, 104: 0.05}
 FILES_PER_EVENT = 0.03
+MOST_FILES = 600_000
 SYSCALLS = {"openat": 0.4, "newfstatat": 0.4, "readlink": 0.1, "access": 0.08, "execve": 0.02}
+
+
+def files_of(events: int) -> int:
+    """Files there are, those of all containers together."""
+    return int(min(max(1000, events * FILES_PER_EVENT), MOST_FILES))
 
 
 def texts(values: list[str], indices: NDArray[Any]) -> pa.Array:
@@ -45,7 +51,7 @@ class Recording:
     def __init__(self, events: int, shape: str) -> None:
         self.events = events
         self.random = np.random.default_rng(1)
-        self.files = max(1000, int(events * FILES_PER_EVENT))
+        self.files = files_of(events) // len(CONTAINERS)
         self.paths = [
             f"/usr/lib/python3/dist-packages/pkg{n % 977}/module{n}.py"
             if n % 10
@@ -64,7 +70,7 @@ class Recording:
         seq = np.arange(first, first + rows)
         cgroup = pick.choice(list(CONTAINERS), p=list(CONTAINERS.values()), size=rows)
         rank = np.searchsorted(self.cumulative, pick.random(rows))
-        file = (rank + cgroup * 7919) % self.files  # each container has its own favourites
+        file = (rank + cgroup * 7919) % self.files  # each container has other favourites
         process = pick.integers(0, 100, rows)
         base = pa.DictionaryArray.from_arrays(
             pa.array((file // 10 % 20).astype(np.int32), mask=file % 10 != 0),
@@ -153,7 +159,7 @@ def main() -> None:
             maker.start()
             maker.join()
         figures = []
-        for name, arguments in measurements(capture, int(events * FILES_PER_EVENT)).items():
+        for name, arguments in measurements(capture, files_of(events) // len(CONTAINERS)).items():
             seconds, peak = measure(arguments)
             figures.append(
                 {"what": name, "seconds": seconds, "rate": events / seconds, "peak": peak}

@@ -49,9 +49,9 @@ def export(replay: Replay, kind: str, path: Path) -> list[str]:
 
 def _write_events(replay: Replay, kind: str, path: Path) -> None:
     path.touch()  # the operating system says best why it cannot
-    columns = "*"
+    columns = "* EXCLUDE (lookup_no, container_no, kind)"
     if kind != "parquet":
-        columns = "* REPLACE (hex(path_bytes) AS path_bytes, hex(base_bytes) AS base_bytes)"
+        columns += " REPLACE (hex(path_bytes) AS path_bytes, hex(base_bytes) AS base_bytes)"
     replay.execute(
         f"COPY (SELECT {columns} FROM {replay.results_view()}) "
         f"TO {literal(str(path))} ({_FORMATS[kind]})"

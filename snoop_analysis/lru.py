@@ -22,7 +22,9 @@ Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _NEVER: Final = np.iinfo(np.int64).min
-_CHUNK: Final = 1 << 16
+# Chunks up to the capacity are the cheapest; very short ones are not, nor very long ones.
+_CHUNK_LEAST: Final = 1 << 12
+_CHUNK_OF_SMALL: Final = 1 << 14
 _CHUNK_MOST: Final = 1 << 20
 
 
@@ -45,7 +47,8 @@ class Lru:
         self.recent: Numbers = np.empty(0, np.int64)
         self.misses = 0
         self.evicted = 0
-        self._chunk = chunk or min(max(capacity, _CHUNK), _CHUNK_MOST)
+        best = capacity if capacity >= _CHUNK_LEAST else _CHUNK_OF_SMALL
+        self._chunk = chunk or min(best, _CHUNK_MOST)
         self._last: Numbers = np.full(files, _NEVER)
         self._place: Numbers = np.zeros(files, np.int64)
 

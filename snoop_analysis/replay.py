@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -17,6 +17,7 @@ from snoop_analysis.breakdown import breakdown
 from snoop_analysis.carrying import insert, leave, take_up
 from snoop_analysis.errors import CaptureError, OptionError, first_line
 from snoop_analysis.lru import Lru
+from snoop_analysis.ordering import OutOfOrderError, in_order
 from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
 from snoop_analysis.sqltext import statement
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from snoop_analysis.settings import Settings
     from snoop_analysis.state import State
 
-_BATCH: Final = 1 << 20
 _numbers = count(1)
 
 
@@ -82,7 +82,9 @@ class Replay:
     @property
     def results(self) -> duckdb.DuckDBPyRelation:
         """Every event with its ``file`` and ``result``, lazily, in no particular order."""
-        return self.query(f"SELECT * FROM {self.results_view()}")
+        return self.query(
+            f"SELECT * EXCLUDE (lookup_no, container_no, kind) FROM {self.results_view()}"
+        )
 
     def breakdown(self, *keys: str) -> duckdb.DuckDBPyRelation:
         """Counts by keys, ``syscall`` or ``directory:2`` for one; see ``breakdown``.
@@ -190,6 +192,19 @@ class Replay:
             insert(self._database, f"kept SELECT {number}, file_no, place FROM inserted", kept)
 
     def _run_lru(self, keep_new_events: bool) -> None:
+        """Run the accesses through the LRUs.
+
+        Recorders write events in order: there is little to sort, unless another program wrote the
+        capture otherwise.
+        """
+        accesses = statement("accesses").rstrip(";\n")
+        try:
+            self._run_lru_over(accesses, keep_new_events)
+        except OutOfOrderError:
+            self._run_lru_over(f"{accesses} ORDER BY session_no, seq", keep_new_events)
+        self._knows_new_events = keep_new_events
+
+    def _run_lru_over(self, accesses: str, keep_new_events: bool) -> None:
         sizes = self._database.execute("SELECT container_no, files FROM over_bound").fetchall()
         capacity = self.settings.max_unique_files
         self._caches = {number: Lru(capacity, files) for number, files in sizes}
@@ -198,13 +213,12 @@ class Replay:
         for number, cache in self._caches.items():
             cache.recent = self._carried(number)
         writer = self._connect()
-        for batch in self._database.sql(statement("accesses")).to_arrow_reader(_BATCH):
+        writer.execute("DELETE FROM new_events")
+        for batch in in_order(self._connect(), accesses):
             missed = self._access(batch)
             if keep_new_events:
-                insert(
-                    writer, "new_events SELECT session_no, seq FROM inserted", batch.filter(missed)
-                )
-        self._knows_new_events = keep_new_events
+                new = batch.filter(missed)
+                insert(writer, "new_events SELECT session_no, seq FROM inserted", new)
 
     def _carried(self, container_no: int) -> NDArray[np.int64]:
         """The files a container's LRU begins with, least recently used first."""
@@ -214,7 +228,7 @@ class Replay:
         ).to_arrow_table()
         return np.asarray(rows.column("file_no"), np.int64)
 
-    def _access(self, batch: pa.RecordBatch) -> pa.Array:
+    def _access(self, batch: pa.Table) -> pa.Array:
         """Replay a batch of accesses; which of them missed."""
         containers = batch.column("container_no").to_numpy()
         files = batch.column("file_no").to_numpy()

@@ -1,18 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The accesses of the containers that reach the bound, in replay order, for the LRU.
+-- The accesses of the containers that reach the bound, in the order of the files they stand in.
+WITH
+    wanted AS (
+        SELECT lookup_files.*
+        FROM lookup_files
+        SEMI JOIN over_bound ON over_bound.container_no = lookup_files.container_no
+    )
 SELECT
-    lookups.container_no,                            -- UINTEGER
-    lookups.file_no,                                  -- BIGINT: see files
-    selected.session_no,                             -- UINTEGER
-    selected.seq                                     -- UBIGINT
-FROM selected
-JOIN bounded_lookups AS lookups
-    ON selected.session_no = lookups.session_no
-    AND selected.cgroup_id = lookups.cgroup_id
-    AND selected.path IS NOT DISTINCT FROM lookups.path
-    AND selected.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
-    AND selected.base IS NOT DISTINCT FROM lookups.base
-    AND selected.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-    AND led_to(selected.path, selected.base, selected.base_bytes, selected.real_path)
-        IS NOT DISTINCT FROM lookups.led
-ORDER BY selected.session_no, selected.seq;
+    wanted.container_no,                             -- UINTEGER
+    wanted.file_no,                                  -- BIGINT: see files
+    looked_up.session_no,                            -- UINTEGER
+    looked_up.seq                                    -- UBIGINT
+FROM looked_up
+JOIN wanted ON wanted.lookup_no = looked_up.lookup_no;

@@ -7,19 +7,6 @@ CREATE TABLE over_bound (
     files BIGINT                                     -- distinct files without a bound
 );
 
--- The lookups of files in these containers, and the file each led to.
-CREATE VIEW bounded_lookups AS
-SELECT
-    lookups.*,
-    files.file_no                                    -- BIGINT: see files
-FROM lookups
-SEMI JOIN over_bound
-    ON over_bound.container_no = lookups.container_no
-JOIN files
-    ON files.container_no = lookups.container_no
-    AND files.file = lookups.file
-WHERE kind = 'file';
-
 -- What the LRU made of them.
 CREATE TABLE bounded (
     container_no UINTEGER,

@@ -1,17 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Counts by keys. Events are grouped by what they hold first, so that names are made once.
+-- Counts by keys. Events are grouped by lookup first, so that keys are made once for each.
 -- The marks in comments stand for the keys asked for and for the view the events come from.
 WITH
     grouped AS (
         SELECT
             /* event keys */
-            session_no,
-            cgroup_id,
-            path,
-            path_bytes,
-            base,
-            base_bytes,
-            led_to(path, base, base_bytes, real_path) AS led,
+            lookup_no,
             count(*) AS events,
             count(*) FILTER (ret >= 0) AS hits,
             count(*) FILTER (ret < 0) AS misses,
@@ -20,20 +14,18 @@ WITH
         FROM /* source */
         GROUP BY ALL
     ),
-    keyed AS (
+    named AS (
         SELECT
-            grouped.* EXCLUDE (session_no, cgroup_id, path, path_bytes, base, base_bytes, led),
+            lookups.lookup_no,
             /* name keys */
-            CASE WHEN kind = 'file' THEN (container_no, file) END AS accessed
+            lookup_files.container_no * 4294967296 + file_no AS accessed
+        FROM lookups
+        LEFT JOIN lookup_files ON lookup_files.lookup_no = lookups.lookup_no
+    ),
+    keyed AS (
+        SELECT grouped.*, named.* EXCLUDE (lookup_no)
         FROM grouped
-        JOIN lookups
-            ON grouped.session_no = lookups.session_no
-            AND grouped.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
-            AND grouped.path IS NOT DISTINCT FROM lookups.path
-            AND grouped.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
-            AND grouped.base IS NOT DISTINCT FROM lookups.base
-            AND grouped.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-            AND grouped.led IS NOT DISTINCT FROM lookups.led
+        JOIN named ON named.lookup_no = grouped.lookup_no
     )
 SELECT
     /* keys */,

@@ -78,34 +78,24 @@ GROUP BY GROUPING SETS ((container_no), ());
 -- Every event of the replay with what became of it.
 CREATE VIEW results AS
 SELECT
-    selected.*,                                      -- the columns of the format, and session_no
-    lookups.file,                                    -- VARCHAR: the name; '' if empty, null if unread
+    looked_up.*,                                     -- the columns of the format, and those of looked_up
     CASE
-        WHEN lookups.kind <> 'file' THEN lookups.kind
+        WHEN kind <> 'file' THEN kind
         WHEN over_bound.container_no IS NOT NULL THEN
             CASE WHEN new_events.seq IS NULL THEN 'duplicate' ELSE 'new' END
-        WHEN files.first_access
-            = session_place(selected.session_no) + selected.seq THEN 'new'
+        WHEN files.first_access = session_place(looked_up.session_no) + looked_up.seq THEN 'new'
         ELSE 'duplicate'
     END AS result                                    -- VARCHAR: new, duplicate, excluded, empty, unreadable, unknown_container
-FROM selected
-JOIN lookups
-    ON selected.session_no = lookups.session_no
-    AND selected.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
-    AND selected.path IS NOT DISTINCT FROM lookups.path
-    AND selected.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
-    AND selected.base IS NOT DISTINCT FROM lookups.base
-    AND selected.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-    AND led_to(selected.path, selected.base, selected.base_bytes, selected.real_path)
-        IS NOT DISTINCT FROM lookups.led
+FROM looked_up
+LEFT JOIN lookup_files ON lookup_files.lookup_no = looked_up.lookup_no
 LEFT JOIN files
-    ON files.container_no = lookups.container_no
-    AND files.file = lookups.file
+    ON files.container_no = lookup_files.container_no
+    AND files.file_no = lookup_files.file_no
 LEFT JOIN over_bound
-    ON over_bound.container_no = lookups.container_no
+    ON over_bound.container_no = lookup_files.container_no
 LEFT JOIN new_events
-    ON new_events.session_no = selected.session_no
-    AND new_events.seq = selected.seq;
+    ON new_events.session_no = looked_up.session_no
+    AND new_events.seq = looked_up.seq;
 
 -- The containers as the report has them.
 CREATE VIEW container_totals AS
@@ -150,37 +140,24 @@ CREATE VIEW file_details AS
 WITH
     grouped AS (
         SELECT
-            session_no,
-            cgroup_id,
-            path,
-            path_bytes,
-            base,
-            base_bytes,
-            led_to(path, base, base_bytes, real_path) AS led,
+            lookup_no,
             syscall,
             min(ts) AS first_seen,
             max(ts) AS last_seen
-        FROM selected
+        FROM looked_up
+        WHERE kind = 'file'
         GROUP BY ALL
     ),
     uses AS (
         SELECT
-            lookups.container_no,
-            lookups.file,
+            container_no,
+            file_no,
             min(first_seen) AS first_seen,
             max(last_seen) AS last_seen,
             list_sort(list(DISTINCT syscall)) AS syscalls
         FROM grouped
-        JOIN lookups
-            ON grouped.session_no = lookups.session_no
-            AND grouped.cgroup_id = lookups.cgroup_id
-            AND grouped.path IS NOT DISTINCT FROM lookups.path
-            AND grouped.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
-            AND grouped.base IS NOT DISTINCT FROM lookups.base
-            AND grouped.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-            AND grouped.led IS NOT DISTINCT FROM lookups.led
-        WHERE lookups.kind = 'file'
-        GROUP BY lookups.container_no, lookups.file
+        JOIN lookup_files ON lookup_files.lookup_no = grouped.lookup_no
+        GROUP BY container_no, file_no
     )
 SELECT
     chosen.name AS container,                        -- VARCHAR
@@ -196,5 +173,5 @@ FROM kept_files
 JOIN chosen ON chosen.container_no = kept_files.container_no
 LEFT JOIN uses
     ON uses.container_no = kept_files.container_no
-    AND uses.file = kept_files.file
+    AND uses.file_no = kept_files.file_no
 ORDER BY kept_files.container_no, kept_files.file;

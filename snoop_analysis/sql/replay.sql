@@ -35,6 +35,7 @@ WITH
         FROM grouped
     )
 SELECT
+    row_number() OVER () - 1 AS lookup_no,           -- BIGINT: counts from 0
     named.session_no,                                -- UINTEGER: order of the session in the capture
     named.cgroup_id,                                 -- UBIGINT
     container_no,                                    -- UINTEGER: null where the cgroup is no known container
@@ -62,6 +63,25 @@ FROM named
 LEFT JOIN container_cgroups
     ON container_cgroups.session_no = named.session_no
     AND container_cgroups.cgroup_id = named.cgroup_id;
+
+-- The rows of this replay with the lookup each belongs to.
+CREATE VIEW looked_up AS
+SELECT
+    selected.*,                                      -- the columns of the format, and session_no
+    lookup_no,                                       -- BIGINT, and the next three: see lookups
+    container_no,                                    -- UINTEGER
+    lookups.file,                                    -- VARCHAR: the name; '' if empty, null if unread
+    kind                                             -- VARCHAR
+FROM selected
+JOIN lookups
+    ON selected.session_no = lookups.session_no
+    AND selected.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
+    AND selected.path IS NOT DISTINCT FROM lookups.path
+    AND selected.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
+    AND selected.base IS NOT DISTINCT FROM lookups.base
+    AND selected.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
+    AND led_to(selected.path, selected.base, selected.base_bytes, selected.real_path)
+        IS NOT DISTINCT FROM lookups.led;
 
 -- One row per container and file that is neither excluded nor empty.
 CREATE TABLE files AS
@@ -96,6 +116,18 @@ SELECT
     first_access,                                    -- HUGEINT: the first access in replay order; below zero if carried over
     last_access                                      -- HUGEINT: the last one
 FROM merged;
+
+-- The file each lookup led to.
+CREATE VIEW lookup_files AS
+SELECT
+    lookup_no,                                       -- BIGINT
+    files.container_no,                              -- UINTEGER
+    file_no                                          -- BIGINT: see files
+FROM lookups
+JOIN files
+    ON files.container_no = lookups.container_no
+    AND files.file = lookups.file
+WHERE kind = 'file';
 
 -- What became of the events of each container, before any bound.
 CREATE TABLE received AS

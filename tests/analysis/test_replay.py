@@ -185,3 +185,13 @@ def test_replays_do_not_disturb_each_other(record: Record) -> None:
     first, second = capture.replay(exclude=["/a"]), capture.replay(exclude=["/b"])
     assert in_order(first.results, "result") == ["excluded", "new"]
     assert in_order(second.results, "result") == ["new", "excluded"]
+
+
+def test_events_far_out_of_order(record: Record) -> None:
+    paths = [f"/{n % 300}" for n in range(30_000)]
+    there = [{"path": path, "seq": seq} for seq, path in enumerate(paths)]
+    backwards = record(list(reversed(there)))
+    results, containers = oracle.replay([(1, path.encode()) for path in paths], [1], [], 299)
+    replay = Capture(backwards).replay(max_unique_files=299)
+    assert in_order(replay.results, "result") == results
+    assert replay.report().containers[0].evicted == containers[1].evicted
