@@ -67,12 +67,10 @@ struct config {
 	struct root root[MAX_ROOTS];
 };
 
-/* One per CPU, shared with the reader. The reader writes `released` and `armed`. */
+/* One per CPU, shared with the reader, who writes `released`. */
 struct control {
 	u64 current;
 	u64 released;
-	u64 armed;
-	u64 rows;
 	u64 uring_rings; /* created in the traced cgroups */
 	u64 lost[LOSS_CAUSES];
 };
@@ -467,13 +465,8 @@ static inline void publish(struct call *call)
 		return;
 	block->mark[n] = call->mark;
 	block->path_end = block->path_to[n];
-	ctl->rows++;
 	barrier();
 	block->rows = n + 1;
-	if (ctl->armed) {
-		ctl->armed = 0;
-		ring_bell();
-	}
 }
 
 /* The struct path * of an open file; 0 where there is none under this number. */

@@ -87,8 +87,6 @@ CONTROL: Final = np.dtype(
     [
         ("current", "u8"),
         ("released", "u8"),
-        ("armed", "u8"),
-        ("rows", "u8"),
         ("uring_rings", "u8"),
         ("lost", "u8", (len(LOSS_CAUSES),)),
     ]

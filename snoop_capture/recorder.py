@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder: program, ring, events and storage, put together."""
 
+import collections
+import concurrent.futures
 import platform
 import time
 from collections.abc import Mapping
@@ -12,12 +14,13 @@ from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
 from snoop_capture.opcodes import opcode_table
 from snoop_capture.program import Program
-from snoop_capture.ring import Ring
+from snoop_capture.ring import Ring, Rows
 from snoop_capture.storage import SessionWriter
 from snoop_capture.syscalls import syscall_table
 
-DEFAULT_RING: Final = 16 << 20
-DEFAULT_FLUSH: Final = 1.0  # seconds
+# A batch has a fixed cost; at this size it is small against that of its rows.
+_BATCH_ROWS: Final = 1 << 16
+_MOST_BATCHES: Final = 4  # that may wait to be written
 
 _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 
@@ -41,24 +44,30 @@ class Containers(Protocol):
 class Recorder:
     """Records the traced cgroups into a session directory.
 
-    One thread drives it: wait until ``fileno`` is readable or a flush interval has passed, then
-    call ``poll``.
+    One thread drives it: wait until ``fileno`` is readable or half a flush interval has passed,
+    then call ``poll``.
 
     Args:
         program: the attached program.
         session: an empty session directory.
         metadata: what ``session.json`` shall say besides what the recorder knows.
+        flush: seconds after which events are written at the latest.
     """
 
-    def __init__(self, program: Program, session: Path, metadata: Mapping[str, Any]) -> None:
+    def __init__(
+        self, program: Program, session: Path, metadata: Mapping[str, Any], flush: float
+    ) -> None:
         self.session = session
+        self._flush = int(flush * 1e9)
         self._program = program
         self._ring = Ring(program)
         table = syscall_table(platform.machine()) | opcode_table()
         self._events = EventBuilder(table, _clock_offset())
         self._storage = SessionWriter(session, metadata)
         self._program.begin_segment(self._storage.segment)
-        self._looked = time.monotonic_ns()
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
+        self._writes: collections.deque[concurrent.futures.Future[None]] = collections.deque()
+        self._looked = self._due = time.monotonic_ns()
         self._storage.update()
 
     def fileno(self) -> int:
@@ -66,11 +75,18 @@ class Recorder:
         return self._ring.fileno()
 
     def poll(self) -> None:
-        """Take what the ring holds, up to the last call of this, and write it."""
+        """Take what the ring held at the last call of this; write it when it is enough or due.
+
+        Raises:
+            OSError: what was taken before could not be written.
+        """
         self._ring.hush()
         self._program.watch_seccomp()
+        self._await_writes(_MOST_BATCHES)
         until, self._looked = self._looked, time.monotonic_ns()
-        self._write(until)
+        rows = self._ring.drain(until)
+        if rows >= _BATCH_ROWS or (rows and self._looked >= self._due):
+            self._hand_over()
 
     @property
     def cgroups(self) -> set[int]:
@@ -80,7 +96,10 @@ class Recorder:
     def stop(self, containers: Containers) -> Totals:
         """Detach, take the rest, seal, and write the session's end."""
         self._program.detach()
-        self._write(time.monotonic_ns())
+        self._ring.drain(time.monotonic_ns())
+        self._hand_over()
+        self._await_writes(0)
+        self._writer.shutdown()
         rest = self._events.rest()
         if rest is not None:
             self._storage.write(rest)
@@ -99,10 +118,19 @@ class Recorder:
         self._ring.close()
         return totals
 
-    def _write(self, until: int) -> None:
-        rows = self._ring.drain(until)
-        if rows is None:
-            return
+    def _hand_over(self) -> None:
+        """Let the writing thread go on with what was taken, so that the ring need not wait."""
+        self._due = self._looked + self._flush
+        rows = self._ring.collect()
+        if rows is not None:
+            self._writes.append(self._writer.submit(self._write, rows))
+
+    def _await_writes(self, most: int) -> None:
+        """Wait until at most so many batches are still to be written: that bounds the memory."""
+        while len(self._writes) > most or (self._writes and self._writes[0].done()):
+            self._writes.popleft().result()
+
+    def _write(self, rows: Rows) -> None:
         if self._storage.write(self._events.batch(rows)):
             self._events.clock_offset = _clock_offset()
             self._program.begin_segment(self._storage.segment)

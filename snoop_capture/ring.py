@@ -6,8 +6,8 @@ blocks column by column and publishes a row by advancing the block's row count; 
 own blocks, so there is no lock. Reading is slicing: no record is ever decoded.
 """
 
+import itertools
 import mmap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ class Rows:
     bases: list[bytes]
     real_from: Array
     real_to: Array
-    """Range in ``real_data`` (bytes); empty where the row has none."""
+    """Range in ``real_data`` (bytes), of use where ``mark`` says that the row has one."""
     real_data: Array
     order: Array | None
     """Where rows of several CPUs meet: the order in time; None where the rows have it already."""
@@ -59,24 +59,10 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """Rows ``first`` … ``last - 1`` of a block, which lies in shared memory."""
-
-    block: Any
-    first: int
-    last: int
-
-    def column(self, name: str) -> Array:
-        """A column of these rows, as a view."""
-        column: Array = self.block[name][self.first : self.last]
-        return column
-
-
-@dataclass(frozen=True, slots=True)
 class _Reach:
-    """How far one CPU's blocks can be read: the pieces, and where to go on afterwards."""
+    """How far one CPU's blocks can be read: the rows, and where to go on afterwards."""
 
-    pieces: list[_Piece]
+    rows: list[Rows]
     serial: int
     done: int
 
@@ -102,15 +88,14 @@ class Ring:
             for cpu in range(layout.cpus)
         ]
         self._done = [0] * layout.cpus  # rows read of each CPU's oldest block
+        self._taken: list[Rows] = []
+        self._taken_rows = 0
+        self._taken_cpus: set[int] = set()
         self._bell = _Bell(program.descriptors["bell"])
 
     def fileno(self) -> int:
-        """Becomes readable when a block was filled, or after ``arm`` when a row was written."""
+        """Becomes readable when a block was filled."""
         return self._bell.fileno()
-
-    def arm(self) -> None:
-        """Ask to be woken by the next row."""
-        self._control["armed"] = 1
 
     def hush(self) -> None:
         """Take note of the bell: ``fileno`` is readable again only at its next ring."""
@@ -124,28 +109,32 @@ class Ring:
         """io_uring instances that the traced cgroups have made so far."""
         return int(self._control["uring_rings"].sum())
 
-    def published(self) -> int:
-        """Rows written so far."""
-        return int(self._control["rows"].sum())
+    def drain(self, until: int) -> int:
+        """Take all rows with ``ts`` ≤ ``until`` (CLOCK_MONOTONIC, ns) out of the shared memory.
 
-    def fill(self) -> float:
-        """The share of the fullest CPU's blocks that waits to be read, 0 to 1."""
-        waiting = self._control["current"] - self._control["released"]
-        return float(waiting.max()) / self._layout.blocks
+        What another CPU may still be writing is newer than the previous look at the ring: with
+        that look's time as ``until``, the rows of later drains are later on every CPU.
 
-    def drain(self, until: int) -> Rows | None:
-        """Take all rows with ``ts`` ≤ ``until`` (CLOCK_MONOTONIC, ns); None if there are none.
-
-        Rows of one CPU come in order of time. What another CPU may still be writing is newer
-        than the previous look at the ring, so that look's time, as ``until``, gives rows in
-        order over all CPUs.
+        Returns:
+            how many rows have been taken since the last ``collect``.
         """
-        reaches = [self._reach(cpu, until) for cpu in range(self._layout.cpus)]
-        pieces = [piece for reach in reaches for piece in reach.pieces]
-        rows = _collect(pieces, len([r for r in reaches if r.pieces])) if pieces else None
-        for cpu, reach in enumerate(reaches):
+        for cpu in range(self._layout.cpus):
+            reach = self._reach(cpu, until)
             self._done[cpu] = reach.done
             self._control[cpu]["released"] = reach.serial
+            if reach.rows:
+                self._taken += reach.rows
+                self._taken_rows += sum(map(len, reach.rows))
+                self._taken_cpus.add(cpu)
+        return self._taken_rows
+
+    def collect(self) -> Rows | None:
+        """The rows taken since the last call, as one; None if there are none."""
+        if not self._taken:
+            return None
+        rows = _join(self._taken, in_order=len(self._taken_cpus) == 1)
+        self._taken, self._taken_rows = [], 0
+        self._taken_cpus.clear()
         return rows
 
     def close(self) -> None:
@@ -156,99 +145,100 @@ class Ring:
         self._control_memory.close()
 
     def _reach(self, cpu: int, until: int) -> _Reach:
-        pieces = []
+        rows = []
         serial = int(self._control[cpu]["released"])
         current = int(self._control[cpu]["current"])
         first = self._done[cpu]
         while True:
             block = self._blocks[cpu][serial % self._layout.blocks]
-            rows = last = int(block["rows"])
-            if rows > first and block["ts"][rows - 1] > until:
-                last = first + int(np.searchsorted(block["ts"][first:rows], until, side="right"))
+            written = last = int(block["rows"])
+            if last > first and block["ts"][last - 1] > until:
+                last = first + int(np.searchsorted(block["ts"][first:last], until, side="right"))
             if last > first:
-                pieces.append(_Piece(block, first, last))
-            if last < rows or serial == current:
-                return _Reach(pieces, serial, last)
+                rows.append(_copy(block, first, last))
+            if last < written or serial == current:
+                return _Reach(rows, serial, last)
             serial += 1
             first = 0
 
 
-def _collect(pieces: list[_Piece], cpus: int) -> Rows:
-    columns = {c: _join([p.column(c) for p in pieces]) for c in _COLUMNS}
-    path_ends, path_data = _paths(pieces)
-    task, tables = _indexed(pieces, "task", "task_table")
-    base, base_tables = _indexed(pieces, "base", "base_table")
-    real_from, real_to, real_data = _reals(pieces)
+def _copy(block: Any, first: int, last: int) -> Rows:
+    """Rows ``first`` … ``last - 1`` of a block, out of the shared memory."""
+    columns = {name: block[name][first:last].copy() for name in _COLUMNS}
+    area = block["area"]
+    path_to = block["path_to"]
+    path_from = int(path_to[first - 1]) if first else 0
+    task, tasks = _used(block["task"][first:last], block["task_table"])
+    base, bases = _used(block["base"][first:last], block["base_table"])
+    real_from, real_to = block["real_from"][first:last], block["real_to"][first:last]
+    has_real = real_to > 0
+    low, high = (int(real_from[has_real][0]), int(real_to.max())) if has_real.any() else (0, 0)
     return Rows(
         **columns,
-        path_ends=path_ends,
-        path_data=path_data,
+        path_ends=path_to[first:last].astype(np.int32) - np.int32(path_from),
+        path_data=area[path_from : int(path_to[last - 1])].copy(),
         task=task,
-        tasks=_join(tables),
-        exes=list(_names(pieces, tables, "exe_from", "exe_to")),
+        tasks=tasks,
+        exes=_names(area, tasks["exe_from"], tasks["exe_to"]),
         base=base,
-        bases=list(_names(pieces, base_tables, "from", "to")),
-        real_from=real_from,
-        real_to=real_to,
-        real_data=real_data,
-        order=np.argsort(columns["ts"], kind="stable") if cpus > 1 else None,
+        bases=_names(area, bases["from"], bases["to"]),
+        real_from=np.where(has_real, real_from.astype(np.int64) - low, 0),
+        real_to=np.where(has_real, real_to.astype(np.int64) - low, 0),
+        real_data=area[low:high].copy(),
+        order=None,
     )
 
 
-def _join(arrays: list[Array]) -> Array:
-    return arrays[0].copy() if len(arrays) == 1 else np.concatenate(arrays)
+def _used(index: Array, table: Array) -> tuple[Array, Array]:
+    """Of a table the part that the indices use, and the indices into that.
 
-
-def _paths(pieces: list[_Piece]) -> tuple[Array, Array]:
-    """Ends and bytes of the paths of all pieces, as of one."""
-    ends, data, total = [], [], 0
-    for piece in pieces:
-        to = piece.block["path_to"]
-        first = int(to[piece.first - 1]) if piece.first else 0
-        last = int(to[piece.last - 1])
-        ends.append(piece.column("path_to").astype(np.int32) + np.int32(total - first))
-        data.append(piece.block["area"][first:last])
-        total += last - first
-    return _join(ends), _join(data)
-
-
-def _indexed(pieces: list[_Piece], column: str, table: str) -> tuple[Array, list[Array]]:
-    """A column of indices into its blocks' tables, and of each table the part that it uses.
-
-    The indices become those of the parts joined together; -1 stands for ``NO_BASE``.
+    -1 stands for ``NO_BASE``.
     """
-    indices, parts, total = [], [], 0
-    for piece in pieces:
-        index = piece.column(column).astype(np.int64)
-        used = index[index != NO_BASE]
-        low, high = (int(used.min()), int(used.max()) + 1) if len(used) else (0, 0)
-        indices.append(np.where(index == NO_BASE, -1, index + (total - low)))
-        parts.append(piece.block[table][low:high].copy())
-        total += high - low
-    return _join(indices), parts
+    index = index.astype(np.int64)
+    used = index[index != NO_BASE]
+    if not len(used):
+        return np.full(len(index), -1), table[:0].copy()
+    low, high = int(used.min()), int(used.max())
+    return np.where(index == NO_BASE, -1, index - low), table[low : high + 1].copy()
 
 
-def _names(pieces: list[_Piece], tables: list[Array], first: str, last: str) -> Iterator[bytes]:
-    """The names that each row of the tables points to."""
-    for piece, table in zip(pieces, tables, strict=True):
-        area = piece.block["area"]
-        for start, end in zip(table[first].tolist(), table[last].tolist(), strict=True):
-            yield area[start:end].tobytes()
+def _names(area: Array, starts: Array, ends: Array) -> list[bytes]:
+    return [area[a:b].tobytes() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
-def _reals(pieces: list[_Piece]) -> tuple[Array, Array, Array]:
-    """For each row a range in the bytes that are returned last; empty where it has none."""
-    starts, ends, data, total = [], [], [], 0
-    for piece in pieces:
-        start = piece.column("real_from").astype(np.int64)
-        end = piece.column("real_to").astype(np.int64)
-        has = end > 0
-        low, high = (int(start[has].min()), int(end.max())) if has.any() else (0, 0)
-        starts.append(np.where(has, start + (total - low), 0))
-        ends.append(np.where(has, end + (total - low), 0))
-        data.append(piece.block["area"][low:high])
-        total += high - low
-    return _join(starts), _join(ends), _join(data)
+def _join(parts: list[Rows], in_order: bool) -> Rows:
+    """Rows put together; with their order in time unless they have it already."""
+    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS}
+    paths = _starts([len(p.path_data) for p in parts])
+    tasks = _starts([len(p.tasks) for p in parts])
+    bases = _starts([len(p.bases) for p in parts])
+    reals = _starts([len(p.real_data) for p in parts])
+    return Rows(
+        **columns,
+        path_ends=_shifted([p.path_ends for p in parts], paths),
+        path_data=np.concatenate([p.path_data for p in parts]),
+        task=_shifted([p.task for p in parts], tasks),
+        tasks=np.concatenate([p.tasks for p in parts]),
+        exes=[exe for p in parts for exe in p.exes],
+        base=np.concatenate(
+            [np.where(p.base < 0, -1, p.base + at) for p, at in zip(parts, bases, strict=True)]
+        ),
+        bases=[base for p in parts for base in p.bases],
+        real_from=_shifted([p.real_from for p in parts], reals),
+        real_to=_shifted([p.real_to for p in parts], reals),
+        real_data=np.concatenate([p.real_data for p in parts]),
+        order=None if in_order else np.argsort(columns["ts"], kind="stable"),
+    )
+
+
+def _starts(lengths: list[int]) -> list[int]:
+    """Where each of some parts begins once they are joined."""
+    return list(itertools.accumulate(lengths, initial=0))[:-1]
+
+
+def _shifted(arrays: list[Array], starts: list[int]) -> Array:
+    moved = [array + array.dtype.type(at) for array, at in zip(arrays, starts, strict=True)]
+    return np.concatenate(moved)
 
 
 class _Bell:

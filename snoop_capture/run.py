@@ -69,7 +69,7 @@ def run(
         name = session_name()
         group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{name}"))
         session = new_session(capture, name)  # last: it removes the capture that was there
-        recorder = Recorder(program, session, {"command": list(arguments)})
+        recorder = Recorder(program, session, {"command": list(arguments)}, flush)
         containers = _Containers(group, Path(arguments[0]).name)
         program.trace(group.id)
         group.add(command.pid)
@@ -95,7 +95,7 @@ def _record(
         command.go()
         ended = False
         while not ended:
-            ended, filled = wait_for(command, recorder.fileno(), flush)
+            ended, filled = wait_for(command, recorder.fileno(), flush / 2)
             recorder.poll()
             if not recorder.cgroups <= containers.known.keys():
                 containers.look()

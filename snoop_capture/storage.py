@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session on disk: the open segment, sealing, ``session.json``."""
 
+import collections
 import concurrent.futures
 import platform
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from snoop_capture.errors import CaptureError
 from snoop_format import schema
-from snoop_format.segment import SegmentWriter, read_open, seal
+from snoop_format.segment import ROW_GROUP, SealedWriter, SegmentWriter
 from snoop_format.session import (
     SESSION_FILE,
     open_name,
@@ -26,7 +27,8 @@ from snoop_format.session import (
     write_session,
 )
 
-ROTATE_ROWS: Final = 8_000_000
+ROTATE_ROWS: Final = 4 * ROW_GROUP
+_MOST_WAITING: Final = 4  # row groups that the sealing thread may be behind
 
 
 def sessions_in(directory: Path) -> list[Path]:
@@ -119,10 +121,9 @@ class SessionWriter:
             "segments": [],
             **metadata,
         }
-        self._sealer = concurrent.futures.ThreadPoolExecutor(1, "seal")
-        self._sealing: list[concurrent.futures.Future[dict[str, Any]]] = []
-        self._number = 1
-        self._writer = self._open()
+        self._worker = concurrent.futures.ThreadPoolExecutor(1, "seal")
+        self._work: collections.deque[concurrent.futures.Future[None]] = collections.deque()
+        self._begin(1)
 
     @property
     def segment(self) -> int:
@@ -130,56 +131,69 @@ class SessionWriter:
         return self._number
 
     def write(self, batch: pa.RecordBatch) -> bool:
-        """Append events. True: a new segment was begun after them."""
-        self._writer.write(batch)
-        if self._writer.rows < ROTATE_ROWS:
+        """Append events: to the open segment at once, to the one it becomes by row groups.
+
+        Returns:
+            whether a new segment was begun after them.
+
+        Raises:
+            OSError: the disk is full, read-only or gone.
+        """
+        self._open.write(batch)
+        self._group.append(batch)
+        self._group_rows += batch.num_rows
+        if self._group_rows >= ROW_GROUP:
+            self._write_group()
+        if self._open.rows < ROTATE_ROWS:
             return False
         self._seal()
-        self._number += 1
-        self._writer = self._open()
+        self._begin(self._number + 1)
         return True
 
     def update(self, **metadata: Any) -> None:
         """Set entries of ``session.json`` and write it."""
         self.metadata.update(metadata)
-        self._collect_sealed(wait=False)
         write_session(self.directory, self.metadata)
 
     def close(self, **metadata: Any) -> None:
         """Seal the last segment and write the session's end."""
         self._seal()
-        self._sealer.shutdown()
-        self._collect_sealed(wait=True)
+        self._worker.shutdown()
+        self._wait(0)
         self.update(ended_at=now(), **metadata)
 
-    def _open(self) -> SegmentWriter:
-        return SegmentWriter(self.directory / open_name(self._number))
+    def _begin(self, number: int) -> None:
+        self._number = number
+        self._open = SegmentWriter(self.directory / open_name(number))
+        self._sealed = SealedWriter(self.directory / sealed_name(number))
+        self._new_group()
+
+    def _new_group(self) -> None:
+        self._group: list[pa.RecordBatch] = []
+        self._group_rows = 0
+
+    def _write_group(self) -> None:
+        self._submit(self._sealed.write, self._group)
+        self._new_group()
 
     def _seal(self) -> None:
-        self._writer.close()
-        self._sealing.append(self._sealer.submit(seal_segment, self.directory, self._number))
+        self._open.close()
+        self._write_group()
+        self._submit(self._finish, self._open, self._sealed)
 
-    def _collect_sealed(self, wait: bool) -> None:
-        done = [f for f in self._sealing if wait or f.done()]
-        self._sealing = [f for f in self._sealing if f not in done]
-        self.metadata["segments"] += [future.result() for future in done]
+    def _finish(self, opened: SegmentWriter, sealed: SealedWriter) -> None:
+        """The last step of a segment, in the sealing thread."""
+        sealed.close({"snoop.format": str(schema.FORMAT), "snoop.session": self.directory.name})
+        opened.path.unlink()
+        entry = {"file": sealed.path.name, "rows": opened.rows, "first_seq": opened.first_seq}
+        entry |= {"last_seq": opened.last_seq, "bytes": sealed.path.stat().st_size}
+        self.metadata["segments"].append(entry)
 
+    def _submit(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Have the sealing thread do a step; wait where it is far behind, to bound the memory."""
+        self._work.append(self._worker.submit(step, *arguments))
+        self._wait(_MOST_WAITING)
 
-def seal_segment(directory: Path, number: int) -> dict[str, Any]:
-    """Turn open segment ``number`` of a session into a sealed one.
-
-    Returns:
-        its entry in ``session.json``: file, rows, first and last seq, bytes.
-    """
-    source, target = directory / open_name(number), directory / sealed_name(number)
-    batches = read_open(source).batches
-    seqs = [batch.column("seq") for batch in batches if batch.num_rows]
-    entry: dict[str, Any] = {
-        "file": target.name,
-        "rows": sum(map(len, seqs)),
-        "first_seq": seqs[0][0].as_py() if seqs else None,
-        "last_seq": seqs[-1][-1].as_py() if seqs else None,
-    }
-    seal(batches, target, {"snoop.format": str(schema.FORMAT), "snoop.session": directory.name})
-    source.unlink()
-    return entry | {"bytes": target.stat().st_size}
+    def _wait(self, most: int) -> None:
+        while len(self._work) > most or (self._work and self._work[0].done()):
+            self._work.popleft().result()

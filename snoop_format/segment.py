@@ -27,7 +27,15 @@ _CRC: Final = b"snoop.crc32"
 _END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"  # Arrow columnar format, "IPC streaming"
 # What pyarrow gives the columns back as: text is written from dictionaries, but is not one.
 _ARROW_SCHEMA: Final = base64.b64encode(schema.EVENTS.serialize().to_pybytes()).decode()
-_DELTA: Final = ("seq", "ts")  # columns that grow steadily
+# Numbers: most are steady or the same for long, which takes next to no space as differences.
+_DELTA: Final = tuple(
+    field.name
+    for field in schema.EVENTS
+    if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)
+)
+
+ROW_GROUP: Final = 1 << 18
+"""Rows of a row group: what a writer must keep in memory."""
 
 
 class _Checked:
@@ -74,6 +82,8 @@ class SegmentWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = 0
+        self.first_seq: int | None = None
+        self.last_seq: int | None = None
         self._file = _Checked(path)
         self._stream = pa.ipc.new_stream(
             pa.PythonFile(self._file, mode="w"),
@@ -94,6 +104,10 @@ class SegmentWriter:
         self._stream.write_batch(batch.slice(0, 0), custom_metadata=metadata)
         self._file.flush()
         self.rows += batch.num_rows
+        if batch.num_rows:
+            seq = batch.column("seq")
+            self.first_seq = seq[0].as_py() if self.first_seq is None else self.first_seq
+            self.last_seq = seq[-1].as_py()
 
     def close(self) -> None:
         """Finish the stream."""
@@ -159,30 +173,60 @@ def _commits(data: memoryview) -> Iterator[tuple[list[pa.RecordBatch], int]]:
         return  # what a torn tail decodes to may be anything; the commits before it are whole
 
 
-def seal(batches: Iterable[pa.RecordBatch], path: Path, metadata: dict[str, str]) -> None:
-    """Write events as a sealed segment: one row group, in the order given.
-
-    The file takes its final name when it is whole and on the disk.
+class SealedWriter:
+    """Writes a sealed segment; it takes its name when it is whole and on the disk.
 
     Args:
-        batches: of schema ``OPEN_EVENTS``.
-        path: the final name.
-        metadata: key-value metadata for the Parquet footer.
+        path: the final name. Until ``close`` the file has ``.tmp`` behind it.
+
+    Raises:
+        OSError: the disk is full, read-only or gone.
     """
-    table = pa.Table.from_batches(batches, schema.OPEN_EVENTS).unify_dictionaries()
-    temporary = path.with_suffix(".parquet.tmp")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o640)
-    with (
-        os.fdopen(descriptor, "wb") as file,
-        pq.ParquetWriter(
-            file,
-            table.schema,
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = path.with_suffix(path.suffix + ".tmp")
+        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
+        self._file = os.fdopen(os.open(self._temporary, flags, 0o640), "wb")
+        self._parquet = pq.ParquetWriter(
+            self._file,
+            schema.OPEN_EVENTS,
             compression="zstd",
             use_dictionary=[f.name for f in schema.EVENTS if f.name not in _DELTA],
             column_encoding=dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED"),
             store_schema=False,
-        ) as writer,
-    ):
-        writer.write_table(table, row_group_size=max(1, table.num_rows))
-        writer.add_key_value_metadata({"ARROW:schema": _ARROW_SCHEMA, **metadata})
-    put_in_place(temporary, path)
+        )
+
+    def write(self, batches: list[pa.RecordBatch]) -> None:
+        """Append events, of schema ``OPEN_EVENTS``, as one row group in the order given."""
+        table = pa.Table.from_batches(batches, schema.OPEN_EVENTS).unify_dictionaries()
+        self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def close(self, metadata: dict[str, str]) -> None:
+        """Finish the file; ``metadata`` goes into its footer as key-value metadata."""
+        self._parquet.add_key_value_metadata({"ARROW:schema": _ARROW_SCHEMA, **metadata})
+        self._parquet.close()
+        self._file.close()
+        put_in_place(self._temporary, self.path)
+
+
+def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches put together to row groups of ``ROW_GROUP`` rows or a little more."""
+    group: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        group.append(batch)
+        rows += batch.num_rows
+        if rows >= ROW_GROUP:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
+
+
+def seal(batches: Iterable[pa.RecordBatch], path: Path, metadata: dict[str, str]) -> None:
+    """Write events of schema ``OPEN_EVENTS`` as a sealed segment, in the order given."""
+    writer = SealedWriter(path)
+    for group in row_groups(batches):
+        writer.write(group)
+    writer.close(metadata)

@@ -12,7 +12,7 @@ import pytest
 
 from snoop_capture import cgroups
 from snoop_format.segment import read_open
-from snoop_format.session import open_name, read_session
+from snoop_format.session import open_name, read_session, segments
 from tests.capture.recording import Recorder, Recording, read_events
 
 pytestmark = pytest.mark.bpf
@@ -57,7 +57,7 @@ def wait_for_rows(capture: Path, count: int) -> None:
 
 def test_the_open_segment_is_readable(killed: tuple[Recording, int]) -> None:
     recording, _ = killed
-    assert [file.name for file in recording.directory.glob("events-*")] == [open_name(1)]
+    assert [path.name for _, path in segments(recording.directory)] == [open_name(1)]
     table = read_events(recording.directory)
     assert table.num_rows >= 50
     assert "/before/the/kill" in table.column("path").to_pylist()

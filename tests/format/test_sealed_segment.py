@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from snoop_capture.storage import seal_segment
 from snoop_format.schema import EVENTS, OPEN_EVENTS
-from snoop_format.segment import read_open, seal
+from snoop_format.segment import ROW_GROUP, read_open, seal
 from snoop_format.session import open_name, sealed_name, segments
 from tests.format.segments import events, write
 
@@ -41,16 +40,18 @@ def test_sealing_keeps_every_committed_event(tmp_path: Path, torn: int) -> None:
     with (tmp_path / open_name(3)).open("ab") as file:
         file.write(b"\xff" * torn)
     expected = pa.Table.from_batches(read_open(tmp_path / open_name(3)).batches).to_pylist()
-    entry = seal_segment(tmp_path, 3)
-    assert [file.name for file in tmp_path.iterdir()] == [sealed_name(3)]
+    seal(read_open(tmp_path / open_name(3)).batches, tmp_path / sealed_name(3), {})
     assert pq.read_table(tmp_path / sealed_name(3)).to_pylist() == expected
-    assert entry == {
-        "file": sealed_name(3),
-        "rows": 11,
-        "first_seq": 0,
-        "last_seq": 10,
-        "bytes": (tmp_path / sealed_name(3)).stat().st_size,
-    }
+    assert sorted(tmp_path.iterdir()) == [tmp_path / open_name(3), tmp_path / sealed_name(3)]
+
+
+def test_many_events_are_several_row_groups(tmp_path: Path) -> None:
+    batches = [events(first, 100_000) for first in range(0, 700_000, 100_000)]
+    seal(batches, tmp_path / "s.parquet", {})
+    file = pq.ParquetFile(tmp_path / "s.parquet")
+    groups = range(file.num_row_groups)
+    rows = [file.metadata.row_group(group).num_rows for group in groups]
+    assert (rows, min(rows[:-1]) >= ROW_GROUP) == ([300_000, 300_000, 100_000], True)
 
 
 def test_names_sort_as_numbers(tmp_path: Path) -> None:
