@@ -49,20 +49,22 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n"
+    "  snoop-capture run -o capture -- python3 -c 'import json'\n"
+    "  snoop-analyze capture",
+)
 @click.version_option(package_name="snoop-toolkit", prog_name="snoop-capture")
 def cli() -> None:
-    r"""Record which files a program or a container uses.
-
-    \b
-    Example:
-      snoop-capture run -o capture -- python3 -c "import json"
-      snoop-analyze capture
-    """
+    """Record which files a program uses."""
 
 
 # Options end where the command begins: what follows is the command's, also without "--".
-@cli.command(context_settings={"allow_interspersed_args": False})
+@cli.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog="\b\nExample:\n  snoop-capture run -o capture -- tar -czf /tmp/etc.tar.gz /etc",
+)
 @click.option(
     "-o",
     "--output",
@@ -84,7 +86,7 @@ def cli() -> None:
     show_default=True,
     help="Seconds after which events are on disk at the latest.",
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(
     output: Path | None,
     force: bool,
@@ -92,13 +94,9 @@ def run(
     flush_interval: float,
     command: tuple[str, ...],
 ) -> None:
-    r"""Record COMMAND and everything it starts, from its first file to its last.
+    """Record COMMAND and everything it starts, from its first file to its last.
 
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
-
-    \b
-    Example:
-      snoop-capture run -o capture -- tar -czf /tmp/etc.tar.gz /etc
     """
     from snoop_capture.run import run as record
 
