@@ -73,8 +73,12 @@ class Capture:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
         self.database.execute(statement("normalise"))
         self.database.execute(statement("tables"))
-        self._fill_tables()
         self.database.execute(f"CREATE VIEW rows AS {self._rows()}")
+        self.sessions_found = [
+            one if one.lists_containers else self._with_containers(number, one)
+            for number, one in enumerate(self.sessions_found)
+        ]
+        self._fill_tables()
         self.database.execute(statement("events"))
 
     def close(self) -> None:
@@ -185,6 +189,16 @@ class Capture:
                     return str(error)
         return None
 
+    def _with_containers(self, number: int, session: Session) -> Session:
+        """``session`` with a container for every cgroup of its events."""
+        query = f"SELECT DISTINCT cgroup_id FROM rows WHERE session_no = {number}"
+        try:
+            seen = sorted(one for (one,) in self.database.execute(query).fetchall())
+        except duckdb.Error as error:
+            raise CaptureError(self.unreadable_segment() or first_line(error)) from error
+        containers = [Container(one, f"cgroup {one}", "", None, None) for one in seen]
+        return replace(session, containers=tuple(containers))
+
     def _readable(self, session: Session, finder: Finder) -> Session:
         """``session`` without the segments that cannot be read to their end."""
         read = [finder.attempt(partial(self._read_all, one)) for one in session.segments]
@@ -205,8 +219,9 @@ class Capture:
         queries: list[str] = []
         for number, session in enumerate(self.sessions_found):
             filled = [one for one in session.segments if one.rows]
-            queries += sealed_rows(number, [one for one in filled if one.unsealed is None])
-            queries += [self._load(number, one) for one in filled if one.unsealed is not None]
+            of_session = sealed_rows(number, [one for one in filled if one.unsealed is None])
+            of_session += [self._load(number, one) for one in filled if one.unsealed is not None]
+            queries += map(_with_cgroup if not session.lists_containers else str, of_session)
         return " UNION ALL ".join(queries or [no_rows()])
 
     def _load(self, session_no: int, segment: Segment) -> str:
@@ -263,6 +278,11 @@ class Capture:
         if rows:
             places = ", ".join("?" for _ in rows[0])
             self.database.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+
+
+def _with_cgroup(query: str) -> str:
+    """Rows of a session that says nothing of containers: one without a cgroup is of cgroup 0."""
+    return f"SELECT * REPLACE (coalesce(cgroup_id, 0::UBIGINT) AS cgroup_id) FROM ({query})"
 
 
 def _paths(given: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:

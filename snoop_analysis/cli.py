@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command ``snoop-analyze``: thin layers over the Python API, imported when run."""
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -82,6 +83,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; bad input ends with one sentence, never with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every letter
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.Exit as ended:

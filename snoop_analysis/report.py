@@ -16,8 +16,6 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from snoop_format.session import put_in_place
-
 # What Go's JSON decoder takes for "no time".
 NO_TIME: Final = "0001-01-01T00:00:00Z"
 
@@ -120,6 +118,8 @@ class Report:
         Raises:
             OSError: it cannot be written.
         """
+        from snoop_format.session import put_in_place  # imports pyarrow
+
         target = path.resolve()
         if target.exists() and not target.is_file():  # a terminal, a pipe
             with target.open("w", encoding="utf-8") as file:

@@ -34,6 +34,8 @@ class Container:
 class Session:
     """One run of a recorder. Times are null where unknown.
 
+    ``lists_containers`` is false where ``session.json`` says nothing of containers: then every
+    cgroup of its events is one.
     ``missing`` are the numbers of segments there should be between or among those there are.
     """
 
@@ -46,6 +48,7 @@ class Session:
     started_at: datetime | None
     ended_at: datetime | None
     containers: tuple[Container, ...]
+    lists_containers: bool
     losses: Mapping[str, int]
     segments: tuple[Segment, ...]
     missing: tuple[int, ...]
@@ -101,6 +104,10 @@ class Finder:
         return None
 
     def _session(self, directory: Path) -> Session:
+        try:
+            str(directory).encode()
+        except UnicodeEncodeError:
+            raise CaptureError(f"the name of {directory} is not UTF-8: rename it") from None
         said = session_files.read_session(directory)
         listed = _listed_rows(said)
         read = [
@@ -178,6 +185,7 @@ def _session(directory: Path, said: dict[str, Any], segments: tuple[Segment, ...
         started_at=_time(said.get("started_at")),
         ended_at=_time(said.get("ended_at")),
         containers=tuple(_containers(said.get("containers") or [], path)),
+        lists_containers=said.get("containers") is not None,
         losses=_losses(said.get("losses") or {}, path),
         segments=segments,
         missing=(),
@@ -209,7 +217,8 @@ def _missing(session: Session, listed: Mapping[int, int]) -> tuple[int, ...]:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Text that UTF-8 can say: JSON also has halves of surrogate pairs."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
 
 
 def _time(value: object) -> datetime | None:
@@ -247,4 +256,4 @@ def _losses(said: Any, path: Path) -> dict[str, int]:
         isinstance(count, int) and 0 <= count < 1 << 63 for count in said.values()
     ):
         raise CaptureError(f"{path} is damaged: losses is not a table of counts by cause")
-    return dict(said)
+    return {_text(cause) or "": count for cause, count in said.items()}

@@ -329,3 +329,41 @@ def test_no_segment_at_all(record: Record) -> None:
 def test_the_sample_needs_nothing() -> None:
     (container,) = Capture.sample().replay().report().containers
     assert "/usr/lib/python3.11/json/__init__.py" in container.found_files
+
+
+@pytest.mark.parametrize(
+    ("columns", "containers"),
+    [
+        ({"cgroup_id": [7, 5], "path": ["/a", "/b"]}, {5: ["/b"], 7: ["/a"]}),
+        ({"path": ["/a", "/b"]}, {0: ["/a", "/b"]}),
+    ],
+)
+def test_without_a_list_every_cgroup_is_a_container(
+    tmp_path: Path, columns: dict[str, Any], containers: dict[int, list[str]]
+) -> None:
+    (tmp_path / SESSION_FILE).write_text('{"format": 1}')
+    pq.write_table(pa.table(columns), tmp_path / sealed_name(1))
+    report = Capture(tmp_path).replay().report()
+    assert {one.cgroup_id: one.files for one in report.containers} == containers
+
+
+def test_an_empty_list_knows_no_container(record: Record) -> None:
+    report = Capture(record([{"path": "/a"}], containers=[])).replay().report()
+    assert (report.containers, report.completeness.unknown_container_events) == ([], 1)
+
+
+def test_odd_text_in_session_json(tmp_path: Path) -> None:
+    name = "\ud800'; DROP TABLE sessions; --\x00"
+    containers = [{"cgroup_id": 1, "name": name, "cgroup_path": name}]
+    path = write_session(
+        tmp_path / "s", [{"path": "/a"}], session_id=name, host=name, containers=containers
+    )
+    capture = Capture(path)
+    assert capture.replay(containers=[1]).report().containers[0].files == ["/a"]
+    assert len(capture.sessions.fetchall()) == 1
+
+
+def test_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    path = write_session(tmp_path / "s", [{"path": "/a"}]).rename(tmp_path / "\udcff")
+    with pytest.raises(CaptureError, match="is not UTF-8: rename it"):
+        Capture(path)

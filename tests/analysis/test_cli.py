@@ -157,6 +157,19 @@ def test_nothing_reaches_the_terminal_raw(record: Record) -> None:
         assert "\\x1b" in text
 
 
+def test_a_terminal_that_knows_only_ascii(record: Record) -> None:
+    path = record([{"path": "/naïve"}])
+    script = "from snoop_analysis.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"/na\\xefve" in done.stdout
+
+
 def test_a_closed_pipe_is_no_traceback(record: Record) -> None:
     path = record([{"path": f"/{n}"} for n in range(20000)])
     script = "from snoop_analysis.cli import main; main()"
