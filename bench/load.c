@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A load of known calls: load KIND CALLS THREADS [DIRECTORY]
+ * Prints the nanoseconds that one call took, by the monotonic clock.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MANY 50000
+
+static const char *kind;
+static long calls;
+static char (*names)[32];
+
+static void one(long i)
+{
+	struct stat status;
+	int fd;
+
+	if (!strcmp(kind, "many"))
+		stat(names[i % MANY], &status);
+	else if (!strcmp(kind, "missing"))
+		stat("/etc/no-such-file", &status);
+	else if (!strcmp(kind, "open")) {
+		fd = open("/etc/hostname", O_RDONLY);
+		close(fd);
+	} else if (!strcmp(kind, "relative"))
+		stat("leaf", &status);
+	else if (!strcmp(kind, "other"))
+		syscall(SYS_getppid);
+	else
+		stat("/etc/hostname", &status);
+}
+
+static void *run(void *unused)
+{
+	for (long i = 0; i < calls; i++)
+		one(i);
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec from, to;
+	pthread_t thread[64];
+	int threads;
+
+	if (argc < 4)
+		return 2;
+	kind = argv[1];
+	calls = atol(argv[2]);
+	threads = atoi(argv[3]);
+	if (argc > 4 && chdir(argv[4]))
+		return 1;
+	names = calloc(MANY, sizeof(*names));
+	for (int i = 0; i < MANY; i++)
+		snprintf(names[i], sizeof(*names), "/usr/lib/many/file-%05d", i);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (int i = 0; i < threads; i++)
+		pthread_create(&thread[i], NULL, run, NULL);
+	for (int i = 0; i < threads; i++)
+		pthread_join(thread[i], NULL);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	printf("%.1f\n", ((to.tv_sec - from.tv_sec) * 1e9 + (to.tv_nsec - from.tv_nsec)) / calls);
+	return 0;
+}
