@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only door from a recording to anything that is said about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -73,7 +74,8 @@ class Capture:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
         self.database.execute(statement("normalise"))
         self.database.execute(statement("tables"))
-        self.database.execute(f"CREATE VIEW rows AS {self._rows()}")
+        with self.reading():
+            self.database.execute(f"CREATE VIEW rows AS {self._rows()}")
         self.sessions_found = [
             one if one.lists_containers else self._with_containers(number, one)
             for number, one in enumerate(self.sessions_found)
@@ -179,6 +181,15 @@ class Capture:
         )
         return Replay(self, settings, state)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what DuckDB says of a damaged file into a sentence that names it."""
+        try:
+            yield
+        except duckdb.Error as error:
+            sentence = self.unreadable_segment() or f"DuckDB cannot go on: {first_line(error)}"
+            raise CaptureError(sentence) from error
+
     def unreadable_segment(self) -> str | None:
         """A sentence naming the first segment that cannot be read to its end, null if all can."""
         for session in self.sessions_found:
@@ -192,10 +203,8 @@ class Capture:
     def _with_containers(self, number: int, session: Session) -> Session:
         """``session`` with a container for every cgroup of its events."""
         query = f"SELECT DISTINCT cgroup_id FROM rows WHERE session_no = {number}"
-        try:
+        with self.reading():
             seen = sorted(one for (one,) in self.database.execute(query).fetchall())
-        except duckdb.Error as error:
-            raise CaptureError(self.unreadable_segment() or first_line(error)) from error
         containers = [Container(one, f"cgroup {one}", "", None, None) for one in seen]
         return replace(session, containers=tuple(containers))
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from snoop_analysis.breakdown import breakdown
 from snoop_analysis.carrying import insert, leave, take_up
-from snoop_analysis.errors import CaptureError, OptionError, first_line
+from snoop_analysis.errors import OptionError
 from snoop_analysis.lru import Lru
 from snoop_analysis.ordering import OutOfOrderError, in_order
 from snoop_analysis.report import Report
@@ -54,17 +52,8 @@ class Replay:
         self._check_containers()
         self._caches: dict[int, Lru] = {}
         self._knows_new_events = False
-        with self._reading():
+        with self.capture.reading():
             self._replay()
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turns what DuckDB says of a damaged file into a sentence that names it."""
-        try:
-            yield
-        except duckdb.Error as error:
-            damaged = self.capture.unreadable_segment()
-            raise CaptureError(damaged or f"the replay failed: {first_line(error)}") from error
 
     @property
     def stats(self) -> duckdb.DuckDBPyRelation:
@@ -114,7 +103,7 @@ class Replay:
         Raises:
             CaptureError: a segment turns out to be damaged.
         """
-        with self._reading():
+        with self.capture.reading():
             self._database.execute(sql)
 
     def add_table(self, name: str, rows: pa.Table) -> None:

@@ -80,7 +80,7 @@ def _sealed_segment(number: int, path: Path) -> Segment:
         columns = footer.schema.to_arrow_schema()
     except OSError as error:
         raise CaptureError(f"cannot read {path}: {error.strerror or error}") from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:
         size = path.stat().st_size
         what = "it is empty" if size == 0 else f"it is damaged or cut short ({error})"
         raise CaptureError(f"{path} is not a Parquet file: {what}") from error
