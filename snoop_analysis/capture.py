@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from snoop_analysis.errors import CaptureError, OptionError, first_line
+from snoop_analysis.progress import ProgressBar
 from snoop_analysis.replay import Replay
 from snoop_analysis.rows import no_glob, no_rows, sealed_rows, table_rows
 from snoop_analysis.segments import Segment
@@ -70,6 +71,8 @@ class Capture:
         self.left_out = finder.left_out
         self.sessions_found = finder.sessions(self.paths)
         self.database = _connect(memory_limit, temporary)
+        self._connections: list[duckdb.DuckDBPyConnection] = []
+        self._progress: ProgressBar | None = None
         if skip_damaged:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
         self.database.execute(statement("normalise"))
@@ -85,6 +88,8 @@ class Capture:
 
     def close(self) -> None:
         """Give up the memory and the temporary files; relations cannot be read any more."""
+        if self._progress:
+            self._progress.stop()
         self.database.close()
 
     def session_keys(self) -> list[tuple[str, str]]:
@@ -102,8 +107,20 @@ class Capture:
         return self.database.from_arrow(table)
 
     def show_progress(self) -> None:
-        """Show a progress bar on the terminal for queries that take more than a second."""
-        self.database.execute("SET enable_progress_bar = true; SET progress_bar_time = 1000")
+        """Show on standard error how far queries of more than a second are."""
+        self._progress = ProgressBar(self._connections)
+        self._keep_count(self.database)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Another connection to this capture's database."""
+        connection = self.database.cursor()
+        self._keep_count(connection)
+        return connection
+
+    def _keep_count(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let DuckDB count how far queries are, but not show it by itself."""
+        connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        self._connections.append(connection)
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:

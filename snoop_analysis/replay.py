@@ -116,7 +116,7 @@ class Replay:
         self.capture.database.execute(f"DROP SCHEMA {self._schema} CASCADE")
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        connection = self.capture.database.cursor()
+        connection = self.capture.connect()
         connection.execute(f"SET search_path = '{self._schema},main'")
         return connection
 

@@ -136,7 +136,7 @@ def open_capture(
     capture = Capture(
         captures, skip_damaged=skip_damaged, memory_limit=memory_limit, by_image=by_image
     )
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and sys.stderr.isatty():
         capture.show_progress()
     return capture
 
