@@ -25,10 +25,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from snoop_format.schema import FORMAT, OPEN_EVENTS
-from snoop_format.segment import seal
+from snoop_format.segment import ROW_GROUP, seal
 from snoop_format.session import sealed_name, write_session
 
-SEGMENT_ROWS = 8_000_000
+SEGMENT_ROWS = 4 * ROW_GROUP  # as the recorder rotates
 BATCH_ROWS = 500_000
 CONTAINERS = {101: 0.6, 102: 0.2, 103: 0.15, 104: 0.05}
 FILES_PER_EVENT = 0.03

@@ -16,11 +16,11 @@ WITH
     ),
     named AS (
         SELECT
-            lookups.lookup_no,
+            lookups.rowid AS lookup_no,
             /* name keys */
             lookup_files.container_no * 4294967296 + file_no AS accessed
         FROM lookups
-        LEFT JOIN lookup_files ON lookup_files.lookup_no = lookups.lookup_no
+        LEFT JOIN lookup_files ON lookup_files.lookup_no = lookups.rowid
     ),
     keyed AS (
         SELECT grouped.*, named.* EXCLUDE (lookup_no)

@@ -35,7 +35,6 @@ WITH
         FROM grouped
     )
 SELECT
-    row_number() OVER () - 1 AS lookup_no,           -- BIGINT: counts from 0
     named.session_no,                                -- UINTEGER: order of the session in the capture
     named.cgroup_id,                                 -- UBIGINT
     container_no,                                    -- UINTEGER: null where the cgroup is no known container
@@ -68,7 +67,7 @@ LEFT JOIN container_cgroups
 CREATE VIEW looked_up AS
 SELECT
     selected.*,                                      -- the columns of the format, and session_no
-    lookup_no,                                       -- BIGINT, and the next three: see lookups
+    lookups.rowid AS lookup_no,                      -- BIGINT: row of lookups, as the next three
     container_no,                                    -- UINTEGER
     lookups.file,                                    -- VARCHAR: the name; '' if empty, null if unread
     kind                                             -- VARCHAR
@@ -120,7 +119,7 @@ FROM merged;
 -- The file each lookup led to.
 CREATE VIEW lookup_files AS
 SELECT
-    lookup_no,                                       -- BIGINT
+    lookups.rowid AS lookup_no,                      -- BIGINT: row of lookups
     files.container_no,                              -- UINTEGER
     file_no                                          -- BIGINT: see files
 FROM lookups
