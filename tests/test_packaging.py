@@ -35,6 +35,8 @@ def test_the_sql_and_the_types_are_in_the_wheel(wheel: Path) -> None:
     sql = [path.relative_to(ROOT) for path in (ROOT / "snoop_analysis").rglob("*.sql")]
     assert sql
     assert {str(path) for path in sql} <= names
+    packages = ("snoop_capture", "snoop_analysis", "snoop_format")
+    assert {f"{package}/py.typed" for package in packages} <= names
 
 
 def test_both_commands_and_no_bcc(wheel: Path) -> None:
@@ -91,7 +93,8 @@ def test_the_recorder_carries_neither_llvm_nor_a_database() -> None:
 
 
 def test_no_file_names_a_package_registry() -> None:
-    hosts = re.compile("|".join([r"files\.python" + "hosted", r"pypi\.org/sim" + "ple"]))
+    parts = [r"files\.python" + "hosted", r"pypi\.org/sim" + "ple", r"registry\.npm" + "js"]
+    hosts = re.compile("|".join(parts))
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
