@@ -18,7 +18,8 @@ setup: packages $(READY) ## install what recording, analysis and tests need
 packages:
 	@missing=(); \
 	for package in $(PACKAGES); do \
-	  dpkg -s "$$package" 2>/dev/null | grep -q '^Status: install ok' || missing+=("$$package"); \
+	  [[ "$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null)" == installed* ]] || \
+	    missing+=("$$package"); \
 	done; \
 	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
 	install="apt-get install -y --no-install-recommends $${missing[*]}"; \
