@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # From Debian: BCC for the recorder; the rest for the tests. No kernel headers.
-PACKAGES := python3-bpfcc python3-venv strace gcc libc6-dev git tar
+PACKAGES := python3-bpfcc python3-venv strace gcc libc6-dev liburing-dev git tar
 BIN := .venv/bin
 READY := .venv/.ready
 

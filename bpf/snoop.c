@@ -30,6 +30,7 @@
 #define PATH_READ 4097 /* PATH_MAX and one more: tells a cut path from one that just fits */
 #define STEPS_PER_WALK 32
 #define BASES_COMPARED 4
+#define TASKS_COMPARED 4
 #define NO_BASE 0xffffffff
 #define HASH_PRIME 0x9e3779b97f4a7c15ULL
 #define AT_FDCWD -100
@@ -327,41 +328,43 @@ static inline struct block *writable_block(struct control *ctl)
 	return block;
 }
 
-/* Index of the current task among the block's; adds it where it differs from the last one. */
+static inline bool is_same_who(struct who *a, struct who *b)
+{
+	return a->tid == b->tid && a->tgid == b->tgid && a->execs == b->execs && a->uid == b->uid &&
+	       a->cgroup == b->cgroup && ((u64 *)a->comm)[0] == ((u64 *)b->comm)[0] &&
+	       ((u64 *)a->comm)[1] == ((u64 *)b->comm)[1];
+}
+
+/* Index of the current task among the block's; adds it unless it is one of the last few. */
 static inline u32 who_index(struct call *call, struct block *block)
 {
-	u64 ids = bpf_get_current_pid_tgid();
-	u32 uid = bpf_get_current_uid_gid();
-	u64 last = (u64)block->whos - 1;
-	u64 comm[2] = {};
-	struct who *who;
+	u64 ids = bpf_get_current_pid_tgid(), place = block->whos;
+	struct who who = {
+		.cgroup = call->cgroup,
+		.tgid = ids >> 32,
+		.tid = ids,
+		.uid = bpf_get_current_uid_gid(),
+		.execs = call->execs,
+	};
 
-	bpf_get_current_comm(&comm, sizeof(comm));
-	if (last < WHOS) {
-		who = &block->task[last];
-		if (who->tid == (u32)ids && who->tgid == ids >> 32 && who->execs == (u32)call->execs &&
-		    who->uid == uid && who->cgroup == call->cgroup &&
-		    ((u64 *)who->comm)[0] == comm[0] && ((u64 *)who->comm)[1] == comm[1])
-			return last;
+	bpf_get_current_comm(&who.comm, sizeof(who.comm));
+	for (int i = 1; i <= TASKS_COMPARED; i++) {
+		u64 other = (u64)block->whos - i;
+
+		opaque(other);
+		if (other >= WHOS)
+			break;
+		if (is_same_who(&block->task[other], &who))
+			return other;
 	}
-	last++;
-	opaque(last);
-	if (last >= WHOS)
+	opaque(place);
+	if (place >= WHOS)
 		return 0;
-	who = &block->task[last];
-	who->tid = ids;
-	who->tgid = ids >> 32;
-	who->execs = call->execs;
-	who->uid = uid;
-	who->cgroup = call->cgroup;
-	who->ppid = load32(load(call->task + AT_task_struct__real_parent) + AT_task_struct__tgid);
-	((u64 *)who->comm)[0] = comm[0];
-	((u64 *)who->comm)[1] = comm[1];
-	who->exe_from = 0;
-	who->exe_to = 0;
-	block->whos = last + 1;
+	who.ppid = load32(load(call->task + AT_task_struct__real_parent) + AT_task_struct__tgid);
+	block->task[place] = who;
+	block->whos = place + 1;
 	call->todo |= WALK_EXE;
-	return last;
+	return place;
 }
 
 /* Copies the path into the block; returns its length, or -1 where it cannot be read whole. */
@@ -619,7 +622,7 @@ static inline void end_base(struct call *call, struct block *block, u64 n)
 	u64 place = block->bases;
 
 	for (int i = 0; i < BASES_COMPARED; i++) {
-		u64 other = block->bases - 1 - i;
+		u64 other = (u64)block->bases - 1 - i;
 
 		opaque(other);
 		if (other >= BASES)

@@ -200,9 +200,19 @@ class Capture:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turns what DuckDB says of a damaged file into a sentence that names it."""
+        """Turns what DuckDB says of a damaged file into a sentence that names it.
+
+        Raises:
+            OptionError: there is too little memory or temporary space.
+            CaptureError: a segment is damaged.
+        """
         try:
             yield
+        except duckdb.OutOfMemoryException as error:
+            raise OptionError(
+                "there is not enough memory, or no room for temporary files; "
+                f"give more with --memory-limit (memory_limit): {first_line(error)}"
+            ) from error
         except duckdb.Error as error:
             sentence = self.unreadable_segment() or f"DuckDB cannot go on: {first_line(error)}"
             raise CaptureError(sentence) from error

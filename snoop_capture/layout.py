@@ -28,7 +28,7 @@ WALK_EXE: Final = 1
 WALK_BASE: Final = 2
 WALK_REAL: Final = 4
 
-_MIN_BLOCK: Final = 2048
+_MIN_BLOCK: Final = 64 << 10  # below this the margins of the lanes would outweigh it
 _MAX_BLOCK: Final = 2 << 20  # an array element may have 4 MiB on older kernels
 
 # Bytes of a row in a block: its columns, and its mean share of the lanes and of the task table.

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from snoop_analysis import Capture
-from snoop_analysis.errors import CaptureError
+from snoop_analysis.errors import CaptureError, OptionError
 from snoop_format.schema import OPEN_EVENTS
 from snoop_format.segment import SegmentWriter
 from snoop_format.session import SESSION_FILE, open_name, sealed_name
@@ -367,3 +367,17 @@ def test_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
     path = write_session(tmp_path / "s", [{"path": "/a"}]).rename(tmp_path / "\udcff")
     with pytest.raises(CaptureError, match="is not UTF-8: rename it"):
         Capture(path)
+
+
+def test_too_little_memory_is_no_damage(record: Record) -> None:
+    path = record([{"path": f"/{n}" * 100} for n in range(20_000)])
+    with pytest.raises(OptionError, match="not enough memory"):
+        Capture(path, memory_limit="3MB").replay()
+    with pytest.raises(OptionError, match="memory_limit cannot be 'much'"):
+        Capture(path, memory_limit="much")
+
+
+def test_what_does_not_fit_goes_to_the_disk(record: Record, tmp_path: Path) -> None:
+    path = record([{"path": f"/{n}" * 10} for n in range(200_000)])
+    capture = Capture(path, memory_limit="60MB", temporary=tmp_path / "spill")
+    assert capture.replay().report().containers[0].unique_files == 200_000

@@ -32,7 +32,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
         if not program.exists():
             always = ["-O1", "-Wall", "-Werror", "-static", "-pthread"]
             source = _PROGRAMS / f"{name}.c"
-            subprocess.run(["gcc", *always, *flags, "-o", program, source], check=True)
+            subprocess.run(["gcc", *always, "-o", program, source, *flags], check=True)
         return str(program)
 
     return make

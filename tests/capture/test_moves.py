@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that change where relative paths start, or the root, say where they went."""
+
+from pathlib import Path
+
+import pytest
+
+from snoop_format.schema import UNRESOLVED_BASE
+from tests.capture.conftest import Build
+from tests.capture.recording import Argument, Recorder
+
+pytestmark = pytest.mark.bpf
+
+ENOENT = -2
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("moves")
+    (root / "a/b").mkdir(parents=True)
+    return root
+
+
+def test_a_relative_chdir_is_never_doubled(record: Recorder, build: Build, directory: Path) -> None:
+    recording = record([build("steps"), "chdir", directory, "chdir", "a", "chdir", "none"])
+    first, second, third = recording.where(syscall="chdir")
+    assert (first["base"], first["real_path"]) == (None, str(directory))
+    assert (second["path"], second["base"], second["real_path"]) == ("a", None, f"{directory}/a")
+    assert (third["ret"], third["base"], third["real_path"]) == (ENOENT, f"{directory}/a", None)
+
+
+def test_a_relative_chroot_says_where_the_root_went(
+    record: Recorder, build: Build, directory: Path
+) -> None:
+    steps: list[Argument] = ["chdir", directory, "chroot", "a", "chdir", "/b", "stat", "leaf"]
+    recording = record([build("steps"), *steps])
+    row = recording.one(syscall="chroot")
+    assert (row["path"], row["base"], row["real_path"]) == ("a", None, f"{directory}/a")
+    assert recording.one(path="/b")["real_path"] == "/b"
+    assert recording.one(path="leaf")["base"] == "/b"
+
+
+def test_outside_of_the_root_there_is_no_name(
+    record: Recorder, build: Build, directory: Path
+) -> None:
+    recording = record([build("steps"), "chdir", directory, "chroot", "a", "chdir", "b"])
+    row = recording.where(syscall="chdir")[1]
+    assert (row["base"], row["note"]) == (None, UNRESOLVED_BASE)
+
+
+def test_a_pivoted_root(record: Recorder, directory: Path) -> None:
+    script = f"""
+        mount --make-rprivate / && mount -t tmpfs none '{directory}/a' || exit
+        cd '{directory}/a' && mkdir old && pivot_root . old && cd / && ls none
+    """
+    recording = record(["unshare", "-m", "sh", "-c", script])
+    new, old = recording.where(syscall="pivot_root")
+    assert (new["path"], new["path_role"], new["ret"], new["base"]) == (".", "new", 0, None)
+    assert (old["path"], old["path_role"], old["real_path"]) == ("old", "old", None)
+    assert new["real_path"] == "/"
+
+
+def test_a_symbolic_links_text_has_no_base(record: Recorder, directory: Path) -> None:
+    recording = record(["ln", "-s", "some/text", "link"], cwd=directory)
+    text, link = (row for row in recording.rows if row["syscall"].startswith("symlink"))
+    assert (text["path"], text["path_role"], text["base"], text["note"]) == (
+        "some/text", "old", None, None,
+    )  # fmt: skip
+    assert (link["path"], link["path_role"], link["base"]) == ("link", "new", str(directory))

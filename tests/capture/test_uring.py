@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls through io_uring, which no system call shows: each is one event, with its result."""
+
+from pathlib import Path
+
+import pytest
+
+from snoop_capture.btf import KernelTypes
+from snoop_capture.offsets import knows_uring
+from tests.capture.conftest import Build
+from tests.capture.recording import Recorder, Recording
+
+pytestmark = pytest.mark.bpf
+
+ENODATA = -61
+ENOENT = -2
+
+# Name without "io_uring:", path, role, whether it has a base, result (None: a descriptor).
+CALLS = [
+    ("openat", "/etc/hostname", None, None, None),
+    ("openat", "passwd", None, "/etc", None),
+    ("openat", "missing", None, "{}", ENOENT),
+    ("openat2", "/etc/group", None, None, None),
+    ("statx", "/etc/passwd", None, None, 0),
+    ("mkdirat", "made", None, "{}", 0),
+    ("renameat2", "made", "old", "{}", 0),
+    ("renameat2", "moved", "new", "{}", 0),
+    ("symlinkat", "text", "old", None, 0),
+    ("symlinkat", "link", "new", "{}", 0),
+    ("linkat", "link", "old", "{}", 0),
+    ("linkat", "second", "new", "{}", 0),
+    ("getxattr", "/etc/passwd", None, None, ENODATA),
+    ("unlinkat", "link", None, "{}", 0),
+    ("unlinkat", "second", None, "{}", 0),
+    ("unlinkat", "moved", None, "{}", 0),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needs_a_kernel_whose_requests_are_known() -> None:
+    if not knows_uring(KernelTypes()):
+        pytest.skip("requests of io_uring are recorded on Linux 6.0 and newer")
+
+
+@pytest.fixture(scope="module", params=["plain", "sqpoll"])
+def recording(
+    request: pytest.FixtureRequest,
+    record: Recorder,
+    build: Build,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Recording, Path]:
+    directory = tmp_path_factory.mktemp(request.param)
+    program = build("requests", "-luring")
+    made = record([program, "200", request.param], cwd=directory)
+    assert made.code == 0, made.stderr
+    return made, directory
+
+
+def test_every_call_is_one_event_in_order(recording: tuple[Recording, Path]) -> None:
+    made, directory = recording
+    events = [row for row in made.rows if row["syscall"].startswith("io_uring:")]
+    assert len(events) == 200 * len(CALLS)
+    for row, (name, path, role, base, ret) in zip(events, CALLS * 200, strict=True):
+        assert (row["syscall"], row["path"]) == (f"io_uring:{name}", path)
+        assert (row["path_role"], row["note"]) == (role, None)
+        assert row["base"] == (base and base.format(directory))
+        assert row["ret"] == ret if ret is not None else row["ret"] > 2
+
+
+def test_results_are_those_the_program_saw(recording: tuple[Recording, Path]) -> None:
+    made, _ = recording
+    events = [row for row in made.rows if row["syscall"].startswith("io_uring:")]
+    results = [row["ret"] for row in events if row["path_role"] != "new"]
+    assert results == [int(line) for line in made.stdout.split()]
+
+
+def test_an_open_says_what_it_led_to(recording: tuple[Recording, Path]) -> None:
+    made, _ = recording
+    status = Path("/etc/hostname").stat()
+    opened = made.where(syscall="io_uring:openat", path="/etc/hostname")
+    assert {(row["dev"], row["ino"]) for row in opened} == {(status.st_dev, status.st_ino)}
+    assert opened[0]["real_path"] == "/etc/hostname"
+
+
+def test_the_session_counts_the_rings(recording: tuple[Recording, Path]) -> None:
+    made, _ = recording
+    assert made.session["io_uring"] == {"recorded": True, "rings": 1}
+    assert made.session["losses"] == {}
