@@ -3,21 +3,24 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# From Debian: BCC for the recorder; the rest for the tests. No kernel headers.
-PACKAGES := python3-bpfcc python3-venv strace gcc libc6-dev liburing-dev git tar
+# From Debian: what recording needs, and what the tests need besides. No kernel headers.
+PACKAGES := python3-bpfcc python3-venv
+TEST_PACKAGES := strace gcc libc6-dev liburing-dev git tar
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup packages demo test check clean
+.PHONY: help setup packages test-packages demo test check clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: packages $(READY) ## install what recording, analysis and tests need
+setup: packages $(READY) ## install what recording, analysis and development need
 
-packages:
+packages: WANTED := $(PACKAGES)
+test-packages: WANTED := $(PACKAGES) $(TEST_PACKAGES)
+packages test-packages:
 	@missing=(); \
-	for package in $(PACKAGES); do \
+	for package in $(WANTED); do \
 	  [[ "$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null)" == installed* ]] || \
 	    missing+=("$$package"); \
 	done; \
@@ -38,7 +41,7 @@ demo: setup ## record a real program, replay it, write demo/report.json
 	$(BIN)/snoop-capture run -o demo/capture --force -- /usr/bin/python3 -c "import json, sqlite3"
 	$(BIN)/snoop-analyze demo/capture --report demo/report.json
 
-test: setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
+test: test-packages setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
 	$(BIN)/python -m pytest
 
 check: setup ## lint, format and types
