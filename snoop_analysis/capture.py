@@ -280,6 +280,12 @@ class Capture:
                 for one in session.containers
             ]
             self._insert("container_cgroups", rows)
+            points = [
+                (number, numbers[self._identity(session, one)], point)
+                for one in session.containers
+                for point in one.mounts
+            ]
+            self._insert("mounts", points)
         known = {
             self._identity(session, one): one
             for session in reversed(self.sessions_found)

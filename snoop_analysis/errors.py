@@ -10,6 +10,10 @@ class CaptureError(AnalysisError):
     """A capture that cannot be read."""
 
 
+class ImageError(AnalysisError):
+    """An image that cannot be read."""
+
+
 class OptionError(AnalysisError):
     """A setting with a value it cannot have."""
 

@@ -21,13 +21,17 @@ SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as ``session.json`` lists it."""
+    """A container as ``session.json`` lists it.
+
+    ``mounts`` are the places in it where something is mounted; empty where that is not known.
+    """
 
     cgroup_id: int
     name: str
     cgroup_path: str
     image: str | None
     image_digest: str | None
+    mounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,15 @@ def _containers(said: Any, path: Path) -> Iterator[Container]:
             cgroup_path=_text(entry.get("cgroup_path")) or "",
             image=_text(entry.get("image")),
             image_digest=_text(entry.get("image_digest")),
+            mounts=_mounts(entry.get("mounts")),
         )
+
+
+def _mounts(said: Any) -> tuple[str, ...]:
+    """The mount points of a container, as far as they are absolute paths."""
+    mounts = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    points = (_text(one.get("mount_point")) for one in mounts)
+    return tuple(dict.fromkeys(one for one in points if one and one.startswith("/")))
 
 
 def _losses(said: Any, path: Path) -> dict[str, int]:

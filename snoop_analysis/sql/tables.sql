@@ -39,3 +39,10 @@ CREATE TABLE losses (
     cause VARCHAR,
     events BIGINT                                    -- calls that have no row
 );
+
+-- Where a container has something mounted; none of a container of which that is not known.
+CREATE TABLE mounts (
+    session_no UINTEGER,
+    container_no UINTEGER,
+    mount_point VARCHAR                              -- path in the container
+);

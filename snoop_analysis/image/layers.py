@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers, laid on one another as a container runtime does.
+
+Source of the rules: the OCI image specification, layer.md ("Applying Changesets").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from snoop_analysis.errors import ImageError
+from snoop_analysis.image.archive import Entry
+from snoop_analysis.image.tree import Inode, Kind, Node, follow_names
+
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+_RESERVED: Final = ".wh..wh."
+
+
+def apply(root: Node, entries: Iterable[Entry], source: str, layer: int) -> None:
+    """Lay a layer on ``root``; its whiteouts take away what lower layers brought.
+
+    Raises:
+        ImageError: an entry lies below a file, or a hard link leads nowhere.
+    """
+    brought: list[Entry] = []
+    for entry in entries:
+        name = entry.names[-1] if entry.names else ""
+        if name == _OPAQUE:
+            _empty(root, entry.names[:-1])
+        elif name.startswith(_WHITEOUT) and not name.startswith(_RESERVED):
+            _remove(root, entry.names[:-1], name.removeprefix(_WHITEOUT))
+        elif not any(part.startswith(_RESERVED) for part in entry.names):
+            brought.append(entry)
+    for entry in brought:
+        _put(root, entry, source, layer)
+
+
+def _empty(root: Node, names: Sequence[str]) -> None:
+    directory = _lookup(root, names)
+    if directory is not None:
+        directory.children.clear()
+
+
+def _remove(root: Node, names: Sequence[str], name: str) -> None:
+    directory = _lookup(root, names)
+    if directory is not None:
+        directory.children.pop(name, None)
+
+
+def _put(root: Node, entry: Entry, source: str, layer: int) -> None:
+    if not entry.names:
+        if entry.inode is not None and entry.inode.kind is Kind.DIRECTORY:
+            root.inode = entry.inode
+        return
+    directory = _directory(root, entry.names[:-1], source, layer)
+    name = entry.names[-1]
+    inode = entry.inode or _linked(root, entry, source)
+    old = directory.children.get(name)
+    if old is not None and old.is_directory and inode.kind is Kind.DIRECTORY:
+        old.inode = inode
+    else:
+        directory.children[name] = Node(inode)
+
+
+def _linked(root: Node, entry: Entry, source: str) -> Inode:
+    directory = _lookup(root, entry.link_to[:-1])
+    node = directory.children.get(entry.link_to[-1]) if directory and entry.link_to else None
+    if node is None or node.is_directory:
+        raise ImageError(
+            f"{source} has the hard link {'/'.join(entry.names)!r} "
+            f"to {'/'.join(entry.link_to)!r}, which is no file: refused"
+        )
+    return node.inode
+
+
+def _lookup(root: Node, names: Sequence[str]) -> Node | None:
+    """The directory with this name, links followed inside the image; null if there is none."""
+    node = follow_names(root, names).node
+    return node if node is not None and node.is_directory else None
+
+
+def _directory(root: Node, names: Sequence[str], source: str, layer: int) -> Node:
+    """As ``_lookup``; what is missing is made."""
+    node = follow_names(root, names, make=Inode(Kind.DIRECTORY, layer=layer)).node
+    if node is None or not node.is_directory:
+        raise ImageError(f"{source} has an entry below {'/'.join(names)!r}, no directory: refused")
+    return node

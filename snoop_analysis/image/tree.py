@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file tree of an image, and how the kernel finds a name in it.
+
+Paths are text as ``os.fsdecode`` has it with UTF-8: a byte that is not UTF-8 is a lone surrogate
+(PEP 383). The root of the image is ``/``; no link and no ``..`` leads above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from snoop_analysis.errors import ImageError
+from snoop_analysis.image.extent import Content
+
+# path_resolution(7): the kernel follows so many links in one name, then says ELOOP.
+MOST_LINKS: Final = 40
+# limits.h: a longer name is none on Linux.
+LONGEST_PATH: Final = 4096
+
+
+class Kind(StrEnum):
+    """What a name is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    CHARACTER = "character device"
+    BLOCK = "block device"
+    FIFO = "fifo"
+    SOCKET = "socket"
+
+
+@dataclass(slots=True, eq=False)
+class Inode:
+    """What one name or several (hard links) stand for.
+
+    Attributes:
+        kind: what it is.
+        mode: permission bits, with setuid, setgid and sticky.
+        uid, gid: owner.
+        mtime: seconds since 1970.
+        size: bytes; 0 for all but files.
+        target: of a symlink, as it is written there.
+        device: major and minor number.
+        xattrs: extended attributes.
+        layer: number of the layer it comes from, from 0.
+        content: the bytes of a file; null for the rest.
+    """
+
+    kind: Kind
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+    size: int = 0
+    target: str = ""
+    device: tuple[int, int] = (0, 0)
+    xattrs: dict[str, bytes] = field(default_factory=dict)
+    layer: int = 0
+    content: Content | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A name in the tree; only directories have children."""
+
+    inode: Inode
+    children: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it may have children."""
+        return self.inode.kind is Kind.DIRECTORY
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the kernel gets from a name to a file.
+
+    Attributes:
+        end: path of the file without any link in it; null if there is none.
+        node: the file; null if there is none.
+        passed: paths of the directories and links on the way, and of ``end``.
+        stopped_at: where there is no ``end``: what was no directory, and had to be; null if a
+            name was missing.
+    """
+
+    end: str | None
+    node: Node | None
+    passed: tuple[str, ...]
+    stopped_at: str | None = None
+
+
+def new_root() -> Node:
+    """An empty tree."""
+    return Node(Inode(Kind.DIRECTORY))
+
+
+def components(path: str) -> list[str]:
+    """The names in a path, ``..`` among them, without empty ones and ``.``."""
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def find(root: Node, path: str, follow: bool = True) -> Way:
+    """Follow ``path`` from ``root`` as path_resolution(7) says.
+
+    Args:
+        root: the root of the image.
+        path: absolute, or taken to start at ``/``.
+        follow: also follow a link at the end of ``path``.
+    """
+    names = components(path)
+    to_directory = path.endswith(("/", "/.", "/.."))
+    way = follow_names(root, names, follow or to_directory)
+    if to_directory and way.node and not way.node.is_directory:
+        return Way(None, None, way.passed, way.end)
+    return way
+
+
+def follow_names(
+    root: Node, names: Sequence[str], follow: bool = True, make: Inode | None = None
+) -> Way:
+    """As ``find``, for the names in a path; directories that are missing are made as ``make``."""
+    todo = list(reversed(names))
+    stack = [("", root)]
+    passed = {"/": None}
+    links = 0
+    while todo:
+        here, directory = stack[-1]
+        if not directory.is_directory:
+            return Way(None, None, tuple(passed), here)
+        name = todo.pop()
+        if name == "..":
+            stack = stack[:-1] or stack
+            continue
+        child = directory.children.get(name)
+        if child is None:
+            if make is None:
+                return Way(None, None, tuple(passed))
+            child = directory.children[name] = Node(replace(make))
+        path = f"{here}/{name}"
+        passed[path] = None
+        if child.inode.kind is Kind.SYMLINK and (todo or follow):
+            links += 1
+            if links > MOST_LINKS:
+                return Way(None, None, tuple(passed))
+            todo += reversed(components(child.inode.target))
+            stack = stack[:1] if child.inode.target.startswith("/") else stack
+        else:
+            stack.append((path, child))
+    end, node = stack[-1]
+    return Way(end or "/", node, tuple(passed))
+
+
+def walk(root: Node) -> Iterator[tuple[str, Inode]]:
+    """All paths, a directory before what is in it, siblings by the bytes of their names."""
+    stack = [("", root)]
+    while stack:
+        path, node = stack.pop()
+        yield path or "/", node.inode
+        names = sorted(node.children, key=_bytes, reverse=True)
+        stack += [(f"{path}/{name}", node.children[name]) for name in names]
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")
+
+
+def checked_components(path: str, source: str) -> list[str]:
+    """The names in the path of an archive's entry.
+
+    Raises:
+        ImageError: it leads out of the image, or is longer than a path can be.
+    """
+    if len(path) > LONGEST_PATH:
+        raise ImageError(f"{source} has an entry whose name is longer than a path can be: refused")
+    parts: list[str] = []
+    for part in components(path):
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            raise ImageError(f"{source} has the entry {path!r}, which leads out of it: refused")
+    return parts

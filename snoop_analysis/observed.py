@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a recording saw of the files of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from snoop_analysis.image import Image
+from snoop_analysis.image.tree import Node, find
+from snoop_analysis.sqltext import statement
+
+if TYPE_CHECKING:
+    from snoop_analysis.replay import Replay
+
+# What a container runtime mounts, whether or not a recording says so (OCI runtime specification,
+# config-linux.md, "Default Filesystems").
+KERNEL_MOUNTS: Final = ("/proc", "/sys", "/dev")
+
+
+@dataclass(slots=True)
+class Use:
+    """What was seen of one file.
+
+    Attributes:
+        uses: calls that took something from it or changed it.
+        looks: calls that saw that it is there: stat, access, or a call that was refused.
+        executed: whether it became a program.
+        first_seen, last_seen: times of these calls; null where the recording has none.
+        syscalls, programs: of these calls; not more than a few programs.
+        names: other names it was asked for by.
+    """
+
+    uses: int = 0
+    looks: int = 0
+    executed: bool = False
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    syscalls: set[str] = field(default_factory=set)
+    programs: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A name that led to a file which is not the image's."""
+
+    path: str
+    place: str
+    last_seen: datetime | None
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was seen of an image.
+
+    Attributes:
+        files: by the path of the file, without any link in it.
+        ways: directories and links that led to what was asked for, and a name that they led to.
+        outside: names of files that are not the image's.
+        executed_outside: programs among these.
+        mounts: mount points in the image.
+        unresolved: relative paths whose directory is not known, as the calls had them.
+    """
+
+    files: dict[str, Use] = field(default_factory=dict)
+    ways: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, Outside] = field(default_factory=dict)
+    executed_outside: set[str] = field(default_factory=set)
+    mounts: set[str] = field(default_factory=set)
+    unresolved: set[str] = field(default_factory=set)
+
+
+class _Row(NamedTuple):
+    """A row of ``sql/observed.sql``."""
+
+    container_no: int
+    path: str
+    path_bytes: bytes | None
+    base: str | None
+    base_bytes: bytes | None
+    led: str | None
+    is_link: bool
+    real_paths: list[str] | None
+    uses: int
+    looks: int
+    executed: bool
+    is_root: bool
+    is_there: bool
+    first_seen: datetime | None
+    last_seen: datetime | None
+    syscalls: list[str]
+    programs: list[str] | None
+
+
+def text(shown: str, exact: bytes | None) -> str:
+    """A path of a capture as text of an image (see ``image.tree``)."""
+    return shown if exact is None else exact.decode(errors="surrogateescape")
+
+
+def observe(replay: Replay, image: Image) -> Observed:
+    """Look up in ``image`` every name that the containers of ``replay`` asked for."""
+    replay.execute(statement("calls"))
+    rows = [_Row(*row) for row in replay.query(statement("observed")).fetchall()]
+    mounts = _mounts(replay)
+    observer = _Observer(image, _roots(image, rows))
+    for row in rows:
+        observer.see(row, mounts.get(row.container_no, KERNEL_MOUNTS))
+    return observer.observed
+
+
+def _mounts(replay: Replay) -> dict[int, tuple[str, ...]]:
+    """Where the containers had something mounted, but for their root."""
+    mounts: dict[int, set[str]] = {}
+    rows = replay.query("SELECT container_no, mount_point FROM mounts").fetchall()
+    for number, point in rows:
+        if point != "/":
+            mounts.setdefault(number, set(KERNEL_MOUNTS)).add(point)
+    return {number: tuple(sorted(points)) for number, points in mounts.items()}
+
+
+def _roots(image: Image, rows: Iterable[_Row]) -> list[tuple[str, Node]]:
+    """The image's root, and every directory in it that a process took as its root.
+
+    Which names a process asked for after that is not known: all are looked up below each.
+    """
+    roots: dict[str, Node] = {"": image.root}
+    for row in rows:
+        if row.is_root:
+            for name in [*(row.real_paths or ()), *_absolute(row)]:
+                way = image.find(name)
+                if way.node is not None and way.node.is_directory and way.end not in ("/", None):
+                    roots[str(way.end)] = way.node
+    return list(roots.items())
+
+
+def _absolute(row: _Row) -> list[str]:
+    """The path to look up, with its links and ``..``; none if its directory is not known."""
+    path = text(row.path, row.path_bytes)
+    if not path:
+        return []
+    if path.startswith("/"):
+        return [path]
+    base = text(row.base or "", row.base_bytes)
+    return [f"{base}/{path}"] if base else [row.led] if row.led else []
+
+
+class _Observer:
+    """Sorts rows by the file they led to."""
+
+    def __init__(self, image: Image, roots: Sequence[tuple[str, Node]]) -> None:
+        self.image = image
+        self.roots = roots
+        self.observed = Observed(mounts=set(KERNEL_MOUNTS))
+
+    def see(self, row: _Row, mounts: Sequence[str]) -> None:
+        """Take in a row; what is below ``mounts`` is not the image's."""
+        self.observed.mounts.update(mounts)
+        names = _absolute(row)
+        if not names and row.path:
+            self.observed.unresolved.add(text(row.path, row.path_bytes))
+        if row.uses:
+            names += row.real_paths or []
+        found = [self._look_up(name, row, mounts) for name in dict.fromkeys(names)]
+        if names and row.is_there and not any(found):
+            self._outside(names[-1], row, mounts)
+
+    def _look_up(self, name: str, row: _Row, mounts: Sequence[str]) -> bool:
+        """Find ``name`` below every root; whether it led anywhere."""
+        led = False
+        for prefix, root in self.roots:
+            way = find(root, name, follow=not row.is_link)
+            passed = [prefix + one if one != "/" else prefix or "/" for one in way.passed]
+            cut = next((n for n, one in enumerate(passed) if one in mounts), None)
+            if cut is not None:
+                passed = passed[: cut + 1]
+            if not prefix or way.node is not None:
+                for one in passed:
+                    self.observed.ways.setdefault(one, name)
+            if cut is not None:
+                led = True
+                if row.is_there:
+                    self._outside(name, row, mounts, passed[-1])
+            elif way.end is not None:
+                led = True
+                self._use(prefix + way.end if way.end != "/" else prefix or "/", name, row)
+            elif way.stopped_at is not None:  # ENOTDIR tells that it is there
+                self._use(prefix + way.stopped_at, name, row._replace(uses=0, executed=False))
+        return led
+
+    def _use(self, path: str, name: str, row: _Row) -> None:
+        use = self.observed.files.setdefault(path, Use())
+        use.uses += row.uses
+        use.looks += row.looks
+        use.executed = use.executed or row.executed
+        times = [one for one in (use.first_seen, row.first_seen) if one]
+        use.first_seen = min(times, default=None)
+        times = [one for one in (use.last_seen, row.last_seen) if one]
+        use.last_seen = max(times, default=None)
+        use.syscalls.update(row.syscalls)
+        use.programs.update(row.programs or ())
+        if name != path:
+            use.names.add(name)
+
+    def _outside(self, name: str, row: _Row, mounts: Sequence[str], mount: str = "") -> None:
+        mount = mount or next((one for one in mounts if name.startswith(f"{one}/")), "")
+        place = f"mounted at {mount}" if mount else "not in the image"
+        known = self.observed.outside.get(name)
+        times = [one for one in (known and known.last_seen, row.last_seen) if one]
+        self.observed.outside[name] = Outside(name, place, max(times, default=None))
+        if row.executed and mount not in KERNEL_MOUNTS:
+            self.observed.executed_outside.add(name)

@@ -1,0 +1,43 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What system calls do with the file they name.
+
+-- plain_call(syscall VARCHAR) -> VARCHAR: openat for io_uring:openat
+CREATE OR REPLACE MACRO plain_call(syscall) AS regexp_replace(syscall, '^io_uring:', '');
+
+-- only_looks(syscall VARCHAR) -> BOOLEAN: the call tells what a file is, and takes nothing from it.
+CREATE OR REPLACE MACRO only_looks(syscall) AS plain_call(syscall) IN (
+    'stat', 'lstat', 'stat64', 'lstat64', 'oldstat', 'oldlstat', 'newfstatat', 'fstatat64',
+    'statx', 'statfs', 'statfs64', 'access', 'faccessat', 'faccessat2', 'file_getattr',
+    'getxattr', 'lgetxattr', 'listxattr', 'llistxattr', 'getxattrat', 'listxattrat',
+    'name_to_handle_at'
+);
+
+-- takes_last_link(syscall VARCHAR, flags UBIGINT) -> BOOLEAN: a symbolic link at the end of the
+-- path is what the call is about; it is not followed. 256 is AT_SYMLINK_NOFOLLOW (fcntl.h), which
+-- the last of these take.
+CREATE OR REPLACE MACRO takes_last_link(syscall, flags) AS
+    plain_call(syscall) IN (
+        'lstat', 'lstat64', 'oldlstat', 'readlink', 'readlinkat', 'unlink', 'unlinkat', 'rmdir',
+        'rename', 'renameat', 'renameat2', 'lchown', 'lchown32', 'lgetxattr', 'llistxattr',
+        'lsetxattr', 'lremovexattr', 'name_to_handle_at', 'mkdir', 'mkdirat', 'symlink',
+        'symlinkat', 'link', 'linkat'
+    )
+    OR (
+        plain_call(syscall) IN (
+            'newfstatat', 'fstatat64', 'statx', 'faccessat2', 'fchownat', 'fchmodat2', 'utimensat',
+            'utimensat_time64', 'file_getattr', 'getxattrat', 'listxattrat'
+        )
+        AND coalesce(flags, 0) & 256 <> 0
+    );
+
+-- is_text(syscall VARCHAR, path_role VARCHAR) -> BOOLEAN: what looks like a path is none: the text
+-- of a symbolic link is stored as it is, and what mount gets is often no path.
+CREATE OR REPLACE MACRO is_text(syscall, path_role) AS
+    plain_call(syscall) IN ('symlink', 'symlinkat', 'mount') AND coalesce(path_role, '') = 'old';
+
+-- takes_no_path(syscall VARCHAR) -> BOOLEAN: NULL is an answer to the question which path: none, or
+-- the file descriptor itself.
+CREATE OR REPLACE MACRO takes_no_path(syscall) AS plain_call(syscall) IN (
+    'mount', 'utimensat', 'utimensat_time64', 'futimesat', 'statx', 'newfstatat', 'quotactl', 'acct',
+    'fanotify_mark'
+);

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading images: every form gives the same files, and no hostile one does harm."""
+
+import gzip
+import io
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snoop_analysis.errors import ImageError
+from snoop_analysis.image import Image, Kind, archive, open_image
+from snoop_analysis.image.extent import Extent
+from tests.slim.images import (
+    Item,
+    as_archive,
+    as_directory,
+    digest,
+    docker_save,
+    entry,
+    hard_link,
+    layer,
+    link,
+    oci_layout,
+)
+
+BASE = layer(
+    [
+        entry("./"),
+        entry("usr"),
+        entry("usr/lib"),
+        link("lib", "usr/lib"),
+        entry("usr/lib/a", b"aaa", mode=0o4755, uid=7, gid=8, mtime=99),
+        hard_link("usr/b", "usr/lib/a"),
+        entry("etc"),
+        entry("etc/old", b"old"),
+        entry("etc/conf.d"),
+        entry("etc/conf.d/1", b"1"),
+        entry("var"),
+        entry("var/was-directory"),
+        entry("var/was-directory/x", b"x"),
+    ]
+)
+UPPER = layer(
+    [
+        entry("etc/.wh.old", b""),
+        entry("etc/conf.d/2", b"22"),
+        entry("etc/conf.d/.wh..wh..opq", b""),
+        entry("lib/c", b"cccc"),  # by way of the link
+        entry("var/was-directory", b"file"),
+        entry("etc/caf\udce9", b"latin", pax_headers={"SCHILY.xattr.user.a": "1"}),
+        entry("made/on/the/way", b"!"),
+    ]
+)
+FILES = {
+    "/": Kind.DIRECTORY,
+    "/etc": Kind.DIRECTORY,
+    "/etc/caf\udce9": b"latin",
+    "/etc/conf.d": Kind.DIRECTORY,
+    "/etc/conf.d/2": b"22",
+    "/lib": "usr/lib",
+    "/made": Kind.DIRECTORY,
+    "/made/on": Kind.DIRECTORY,
+    "/made/on/the": Kind.DIRECTORY,
+    "/made/on/the/way": b"!",
+    "/usr": Kind.DIRECTORY,
+    "/usr/b": b"aaa",
+    "/usr/lib": Kind.DIRECTORY,
+    "/usr/lib/a": b"aaa",
+    "/usr/lib/c": b"cccc",
+    "/var": Kind.DIRECTORY,
+    "/var/was-directory": b"file",
+}
+
+
+def content(image: Image) -> dict[str, Any]:
+    """What an image holds: bytes of files, targets of links, kinds of the rest."""
+    return {
+        path: image.read(path, 100)
+        if inode.kind is Kind.FILE
+        else inode.target
+        if inode.kind is Kind.SYMLINK
+        else inode.kind
+        for path, inode in image.files.items()
+    }
+
+
+def unpacked(path: Path) -> Path:
+    """The layers as GNU tar lays them on one another, whiteouts done by hand."""
+    path.mkdir()
+    for data in (BASE, UPPER):
+        if data is UPPER:
+            subprocess.run(["rm", "-r", "etc/old", "etc/conf.d/1", "var/was-directory"], cwd=path)
+        subprocess.run(
+            ["tar", "-x", "--keep-directory-symlink", "--exclude=.wh.*"],
+            cwd=path,
+            input=data,
+            check=True,
+        )
+    return path
+
+
+def made(form: str, path: Path) -> Path:
+    layers = [BASE, UPPER]
+    match form.split():
+        case ["directory"]:
+            return unpacked(path)
+        case ["export", *compression]:
+            subprocess.run(
+                ["tar", "-cf", path, *compression, "-C", unpacked(path.with_name("root")), "."],
+                check=True,
+            )
+            return path
+        case ["docker"]:
+            return as_archive(docker_save(layers), path)
+        case ["oci", "directory", *compression]:
+            return as_directory(oci_layout(layers, "".join(compression)), path)
+        case ["oci", "archive", *compression]:
+            return as_archive(oci_layout(layers, "".join(compression)), path)
+    raise AssertionError(form)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "directory",
+        "export",
+        "export --gzip",
+        "export --zstd",
+        "export --xz",
+        "docker",
+        "oci directory",
+        "oci directory +gzip",
+        "oci directory +zstd",
+        "oci archive +gzip",
+    ],
+)
+def test_every_form_gives_the_same_files(form: str, tmp_path: Path) -> None:
+    image = open_image(made(form, tmp_path / "image"))
+    assert content(image) == FILES
+    a = image.files["/usr/lib/a"]
+    assert (a.mode, a.mtime, a.size) == (0o4755, 99, 3)
+    assert image.files["/usr/b"] is a
+    assert image.first_names[a] == "/usr/b"
+    if form.startswith(("docker", "oci")):
+        assert {path: one.layer for path, one in image.files.items() if "c" in path[-2:]} == {
+            "/etc": 0,
+            "/usr/lib/c": 1,
+        }
+        assert image.files["/etc/caf\udce9"].xattrs == {"user.a": b"1"}
+        assert (a.uid, a.gid) == (7, 8)
+
+
+def test_the_digests_of_an_image(tmp_path: Path) -> None:
+    files = oci_layout([BASE])
+    image = open_image(as_directory(files, tmp_path / "oci"))
+    manifest = next(one for one in files.values() if b"schemaVersion" in one and b"layers" in one)
+    said = next(one for one in files.values() if b"diff_ids" in one)
+    assert set(image.digests) == {digest(manifest), digest(said)}
+
+
+WAYS = [  # path, follow, end, what is passed
+    ("/lib/a", True, "/usr/lib/a", "/ /lib /usr /usr/lib /usr/lib/a"),
+    ("/lib", False, "/lib", "/ /lib"),
+    ("/lib/", False, "/usr/lib", "/ /lib /usr /usr/lib"),
+    ("/lib/../lib/a", True, "/usr/lib/a", "/ /lib /usr /usr/lib /usr/lib/a"),
+    ("/lib/../a", True, None, "/ /lib /usr /usr/lib"),  # the parent of what the link led to
+    ("/../../usr/./lib//a", True, "/usr/lib/a", "/ /usr /usr/lib /usr/lib/a"),
+    ("/usr/lib/a/x", True, None, "/ /usr /usr/lib /usr/lib/a"),
+    ("/usr/lib/a/", True, None, "/ /usr /usr/lib /usr/lib/a"),
+    ("/loop", True, None, "/ /loop"),
+    ("/out", True, None, "/ /out /etc"),
+    ("/up", True, "/usr", "/ /up /usr"),
+    ("/", True, "/", "/"),
+]
+
+
+@pytest.mark.parametrize(("path", "follow", "end", "passed"), WAYS)
+def test_names_are_followed_as_the_kernel_does(
+    tmp_path: Path, path: str, follow: bool, end: str | None, passed: str
+) -> None:
+    file = tmp_path / "image.tar"
+    links = [
+        link("loop", "loop"),
+        link("out", "/etc/passwd-of-the-host"),
+        link("up", "../../usr"),
+        entry("etc"),
+    ]
+    file.write_bytes(layer([entry("usr"), entry("usr/lib/a", b""), link("lib", "usr/lib"), *links]))
+    way = open_image(file).find(path, follow)
+    assert (way.end, " ".join(way.passed)) == (end, passed)
+
+
+HOSTILE: list[tuple[str, list[Item], str]] = [
+    ("parent", [entry("../../etc/passwd", b"")], "leads out of it"),
+    ("inner parent", [entry("a/../../x", b"")], "leads out of it"),
+    ("hard link", [hard_link("x", "../../etc/passwd")], "leads out of it"),
+    ("hard link to nothing", [hard_link("x", "etc/shadow")], "which is no file"),
+    ("below a file", [entry("a", b""), entry("a/b", b"")], "below 'a', no directory"),
+    ("below a loop", [link("a", "a"), entry("a/b", b"")], "below 'a', no directory"),
+    ("long name", [entry("a/" * 3000 + "a", b"")], "longer than a path"),
+]
+
+
+@pytest.mark.parametrize(
+    ("items", "said"), [one[1:] for one in HOSTILE], ids=[h[0] for h in HOSTILE]
+)
+def test_a_hostile_archive_is_refused(tmp_path: Path, items: list[Item], said: str) -> None:
+    file = tmp_path / "image.tar"
+    file.write_bytes(layer(items))
+    with pytest.raises(ImageError, match=said):
+        open_image(file)
+
+
+def test_links_and_devices_are_only_noted(tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    device = entry("d", type=tarfile.BLKTYPE, devmajor=8, devminor=1)
+    file.write_bytes(layer([link("a", "/etc"), entry("a/shadow", b"fake"), device]))
+    image = open_image(file)
+    assert content(image) == {
+        "/": Kind.DIRECTORY,
+        "/a": "/etc",
+        "/d": Kind.BLOCK,
+        "/etc": Kind.DIRECTORY,
+        "/etc/shadow": b"fake",
+    }
+
+
+@pytest.mark.parametrize("cut", [700, 5_000, 20_600])
+def test_an_archive_cut_short_or_damaged_is_refused(tmp_path: Path, cut: int) -> None:
+    whole = layer([entry("a", b"x" * 20_000), entry("b", b"y")])
+    file = tmp_path / "image.tar"
+    file.write_bytes(whole[:cut])
+    with pytest.raises(ImageError, match=r"image\.tar cannot be read"):
+        open_image(file)
+    file.write_bytes(whole[:20_992] + b"\xff" + whole[20_993:])
+    with pytest.raises(ImageError, match="damaged at byte"):
+        open_image(file)
+
+
+def test_a_changed_layer_is_refused(tmp_path: Path) -> None:
+    files = docker_save([BASE])
+    files["0/layer.tar"] = UPPER
+    with pytest.raises(ImageError, match="is damaged: its digest is sha256"):
+        open_image(as_archive(files, tmp_path / "image.tar"))
+
+
+def test_a_layer_outside_of_the_layout_is_not_read(tmp_path: Path) -> None:
+    files = docker_save([BASE])
+    layout = as_directory(files, tmp_path / "layout")
+    (tmp_path / "outside.tar").write_bytes(BASE)
+    (layout / "0/layer.tar").unlink()
+    (layout / "0/layer.tar").symlink_to(tmp_path / "outside.tar")
+    with pytest.raises(ImageError, match="lacks the layer"):
+        open_image(layout)
+
+
+def test_a_bomb_of_zeros_takes_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "image.tar.gz"
+    big = tarfile.TarInfo("zeros")
+    big.size = 1 << 28
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        packed.write(big.tobuf())
+        for _ in range(1 << 8):
+            packed.write(bytes(1 << 20))
+        packed.write(bytes(1024))
+    content = open_image(file).files["/zeros"].content
+    assert isinstance(content, Extent)
+    assert content.size == 1 << 28
+    assert os.fstat(content.file.descriptor).st_blocks * 512 < 1 << 22
+    monkeypatch.setattr(archive, "MOST_UNPACKED", 1 << 24)
+    with pytest.raises(ImageError, match="unpacks to more than"):
+        open_image(file)
+
+
+def test_a_header_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.XHDTYPE
+    header.size = 1 << 32
+    with file.open("wb") as out:
+        out.write(header.tobuf())
+        out.truncate(1 << 32)
+    with pytest.raises(ImageError, match="a header of"):
+        open_image(file)
+
+
+def test_of_several_images_one_has_to_be_chosen(tmp_path: Path) -> None:
+    one, two = docker_save([BASE], "app:1"), docker_save([UPPER], "app:2", User="x")
+    both = {**one, **{name.replace("0/", "1/"): data for name, data in two.items()}}
+    both["manifest.json"] = (
+        one["manifest.json"][:-1] + b"," + two["manifest.json"][1:].replace(b"0/", b"1/")
+    )
+    file = as_archive(both, tmp_path / "image.tar")
+    with pytest.raises(ImageError, match=r"app:1 \(linux/amd64\), app:2 .* say which one"):
+        open_image(file)
+    assert "/made" in open_image(file, "app:2").files
+    with pytest.raises(ImageError, match="none of them is"):
+        open_image(file, platform="linux/arm64")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("none.tar", None, "there is no image at"),
+        ("text.tar", b"no archive", "cannot be read as a tar archive"),
+        ("cut.tar.gz", gzip.compress(BASE)[:200], "cannot be unpacked"),
+        ("cut.tar.zst", b"\x28\xb5\x2f\xfd....", "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_image(tmp_path: Path, name: str, data: bytes | None, said: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ImageError, match=said):
+        open_image(tmp_path / name)
+
+
+def test_archives_are_read_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No temporary file is made for what is not compressed."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "absent"))
+    monkeypatch.setattr("tempfile.TemporaryFile", io.BytesIO)
+    file = as_archive(docker_save([BASE, UPPER]), tmp_path / "image.tar")
+    assert content(open_image(file)) == FILES
