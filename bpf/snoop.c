@@ -157,6 +157,12 @@ struct loss_key {
 	u32 spare;
 };
 
+/* How execveat was called. */
+struct execat {
+	s32 dirfd;
+	u32 flags;
+};
+
 struct sight {
 	u64 cgroup, dentry, parent, name_hash, ino;
 	u64 epoch;
@@ -170,6 +176,7 @@ BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, u32, in_flight, 16384, 0);
 BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
+BPF_F_TABLE("lru_hash", u64, struct execat, execats, 1024, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
 BPF_PROG_ARRAY(steps, 4);
 
@@ -907,6 +914,12 @@ static inline u64 argument(struct call *call, u8 place, bool compat)
 	return compat ? (u32)call->regs[word] : call->regs[word];
 }
 
+/* The address of that word, where the registers have not been copied. */
+static inline u64 argument_address(u64 regs, u8 place)
+{
+	return regs + REGS_FROM + sizeof(u64) * (place - 1);
+}
+
 static inline s32 dirfd_argument(struct call *call, u8 place, bool compat)
 {
 	return place ? (s32)argument(call, place, compat) : AT_FDCWD;
@@ -1032,12 +1045,59 @@ static inline void take_apart_fd_path(struct call *call)
 }
 
 /*
+ * An exec that can only succeed or kill, with its registers still as the program left them: keeps
+ * what execveat was called with, for on_exec. Since Linux 6.10; before it is not attached.
+ */
+int on_prepare_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 regs = bpf_task_pt_regs(bpf_get_current_task_btf()), bprm = ctx->args[1];
+	u32 nr = load32(regs + AT_NR);
+	struct config *cfg = get_config();
+	struct execat execat = {};
+	struct thread thread = {};
+	struct spec *spec;
+
+	if (!cfg || !traced_cgroup(cfg))
+		return 0;
+	read_thread(&thread);
+	if (is_compat(&thread))
+		nr += COMPAT;
+	spec = table.lookup(&nr);
+	if (!spec || !(spec->act & ACT_EXEC) || !spec->dirfd[0])
+		return 0;
+	execat.dirfd = load32(argument_address(regs, spec->dirfd[0]));
+	execat.flags = load32(argument_address(regs, spec->flags));
+	execats.update(&bprm, &execat);
+	return 0;
+}
+
+/* Makes the row one of execveat, where it is. */
+static inline void recognise_execveat(struct call *call, u64 bprm)
+{
+	struct execat *execat = execats.lookup(&bprm);
+	bool through_fd = call->path[0] == load(bprm + AT_linux_binprm__fdpath);
+
+	if (!execat && !through_fd)
+		return;
+	call->kind = KIND_EXEC | NR_EXECVEAT;
+	if (through_fd)
+		take_apart_fd_path(call);
+	if (!execat) {
+		call->kind |= KIND_NO_FLAGS;
+		return;
+	}
+	call->dirfd[0] = execat->dirfd;
+	call->flags = execat->flags;
+	execats.delete(&bprm);
+}
+
+/*
  * A successful exec: the memory that held its arguments is gone, and the number of the call too,
- * for the kernel puts execve's in its place. A dirfd tells an execveat.
+ * for the kernel puts execve's in its place.
  */
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 bprm = ctx->args[2], cgroup, filename, interp;
+	u64 bprm = ctx->args[2], cgroup, interp;
 	struct config *cfg = get_config();
 	struct call *call;
 
@@ -1049,22 +1109,18 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	call = begin_call(cfg, cgroup, KIND_EXEC | NR_EXECVE);
 	if (!call)
 		return 0;
-	filename = load(bprm + AT_linux_binprm__filename);
-	interp = load(bprm + AT_linux_binprm__interp);
 	call->kernel_path = 1;
 	call->act = ACT_EXEC;
 	call->ret = 0;
-	call->path[0] = filename;
+	call->path[0] = load(bprm + AT_linux_binprm__filename);
 	call->dirfd[0] = AT_FDCWD;
-	if (filename == load(bprm + AT_linux_binprm__fdpath)) {
-		call->kind = KIND_EXEC | KIND_FD_PATH | NR_EXECVEAT;
-		take_apart_fd_path(call);
-	}
 	call->dirfd[1] = AT_FDCWD;
-	if (interp != filename) {
+	interp = load(bprm + AT_linux_binprm__interp);
+	if (interp != call->path[0]) {
 		call->path[1] = interp;
 		call->last_role = 1;
 	}
+	recognise_execveat(call, bprm);
 	call->result = load(bprm + AT_linux_binprm__file) + AT_file__f_path;
 	__sync_fetch_and_add(&cfg->execs, 1);
 	call->execs = cfg->execs;

@@ -12,7 +12,8 @@ from snoop_capture.errors import CaptureError
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
-_MODIFIERS: Final = {8, 9, 10, 11}  # typedef, volatile, const, restrict
+_KIND_TYPEDEF: Final = 8
+_MODIFIERS: Final = {_KIND_TYPEDEF, 9, 10, 11}  # typedef, volatile, const, restrict
 
 
 class _Type(ctypes.Structure):
@@ -57,14 +58,18 @@ class KernelTypes:
                 "CONFIG_DEBUG_INFO_BTF, as Debian's, Ubuntu's and Fedora's are"
             )
 
+    def has_tracepoint(self, name: str) -> bool:
+        """Is there a tracepoint of this name in the kernel (not in a module)?"""
+        return self._find(f"btf_trace_{name}", _KIND_TYPEDEF) is not None
+
     def offset(self, field: str) -> int | None:
         """Byte offset of ``struct.member[.member…]``; None if this kernel has no such field.
 
         Members of anonymous structures and unions are found as in C.
         """
         name, *members = field.split(".")
-        type_id = self._lib.btf__find_by_name_kind(self._btf, name.encode(), _KIND_STRUCT)
-        if type_id < 0:
+        type_id = self._find(name, _KIND_STRUCT)
+        if type_id is None:
             return None
         bits = 0
         for member in members:
@@ -86,6 +91,10 @@ class KernelTypes:
         if missing:
             raise CaptureError(f"this kernel has no {', '.join(missing)}: snoop does not know it")
         return {field: offset for field, offset in found.items() if offset is not None}
+
+    def _find(self, name: str, kind: int) -> int | None:
+        type_id = int(self._lib.btf__find_by_name_kind(self._btf, name.encode(), kind))
+        return type_id if type_id > 0 else None
 
     def _type(self, type_id: int) -> tuple[_Type, int]:
         address = self._lib.btf__type_by_id(self._btf, type_id)

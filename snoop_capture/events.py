@@ -106,22 +106,20 @@ class EventBuilder:
         mark = in_order(rows.mark)
         ret = in_order(rows.ret)
         call = kind & np.uint32(_KINDS - 1)
-        is_exec = _is_set(kind, layout.KIND_EXEC)
-        has_dirfd = np.where(is_exec, _is_set(kind, layout.KIND_FD_PATH), self._has_dirfd[call])
-        interpreter = is_exec & _is_set(kind, layout.KIND_ROLE)
+        has_flags = self._has_flags[call] & ~_is_set(kind, layout.KIND_NO_FLAGS)
+        interpreter = _is_set(kind, layout.KIND_EXEC) & _is_set(kind, layout.KIND_ROLE)
         name = np.where(interpreter, len(self._names) - 1, self._name[call])
-        role = np.where(is_exec, -1, self._role[call])
         restarted = (ret >= _RESTART_FIRST) & (ret <= _RESTART_LAST)
         no_result = restarted | _is_set(mark, layout.MARK_BLOCKED)
         ts = (in_order(rows.ts).astype(np.int64) + self.clock_offset) // 1000
         return {
             "ts": pa.array(ts).cast(pa.timestamp("us")).cast(_TYPES["ts"]),
             "syscall": _words(name, self._names),
-            "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(has_dirfd)),
-            "flags": pa.array(in_order(rows.flags), mask=_mask(self._has_flags[call] & ~is_exec)),
+            "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(self._has_dirfd[call])),
+            "flags": pa.array(in_order(rows.flags), mask=_mask(has_flags)),
             "ret": pa.array(ret, mask=_mask(~no_result)),
             "note": _words(_note(mark, restarted), _NOTES),
-            "path_role": _words(role, _ROLES),
+            "path_role": _words(self._role[call], _ROLES),
         }
 
 

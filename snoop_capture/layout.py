@@ -61,7 +61,7 @@ KIND_INDEX: Final = 0x7FF
 KIND_ROLE_SHIFT: Final = 11
 KIND_ROLE: Final = 1 << KIND_ROLE_SHIFT
 KIND_EXEC: Final = 1 << 12
-KIND_FD_PATH: Final = 1 << 13
+KIND_NO_FLAGS: Final = 1 << 13  # the call has some, but they were not to be had
 KIND_IN_ROOT: Final = 1 << 14
 KIND_URING_DONE: Final = 1 << 15
 

@@ -25,7 +25,10 @@ MAPS: Final = ("control", "config", "blocks", "losses", "bell", "steps", "seen")
 _HOOKS: Final = {
     "on_sys_exit": ("sys_exit",),
     "on_exec": ("sched_process_exec",),
-    "on_uring_create": ("io_uring_create",),
+}
+_OPTIONAL_HOOKS: Final = {
+    "on_prepare_exec": ("sched_prepare_exec",),  # since 6.10
+    "on_uring_create": ("io_uring_create",),  # not where the kernel was built without io_uring
 }
 _URING_HOOKS: Final = {
     "on_uring_submit": ("io_uring_submit_req", "io_uring_submit_sqe"),  # since 6.3, and before
@@ -98,6 +101,9 @@ def _macros(kernel: KernelTypes, registers: offsets.Registers) -> dict[str, int]
 def _hooks(kernel: KernelTypes) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Programs, and the tracepoint for each: the first of the given that the kernel has."""
     yield from _HOOKS.items()
+    for name, points in _OPTIONAL_HOOKS.items():
+        if any(map(kernel.has_tracepoint, points)):
+            yield name, points
     if offsets.knows_uring(kernel):
         yield from _URING_HOOKS.items()
 
