@@ -171,6 +171,12 @@ class Running:
         assert self.process.stdout
         return self.process.stdout.readline()
 
+    def write(self, data: bytes) -> None:
+        """Give the command something to read."""
+        assert self.process.stdin
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
     def finish(self, stdin: bytes = b"") -> Recording:
         """Wait for the end."""
         stdout, stderr = self.process.communicate(stdin, TIMEOUT)

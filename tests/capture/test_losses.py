@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls that a program knows it made = rows + losses, exactly."""
 
+import os
+import signal
 from collections import Counter
 
 import pytest
 
+from snoop_capture.storage import ROTATE_ROWS
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
 
@@ -35,9 +38,10 @@ def check_accounts(recording: Recording) -> None:
         by_container.update(container["losses"])
     assert by_container == session["losses"]
     assert recording.summary["lost"] == recording.lost
-    assert recording.summary["events"] == len(recording.rows)
-    assert recording.summary["paths"] == len(recording.paths - {None})
-    assert [row["seq"] for row in recording.rows] == list(range(len(recording.rows)))
+    rows = recording.table.num_rows
+    assert recording.summary["events"] == sum(s["rows"] for s in session["segments"]) == rows
+    assert recording.summary["paths"] == len(recording.table["path"].drop_null().unique())
+    assert recording.table["seq"].to_pylist() == list(range(rows))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -55,8 +59,39 @@ def test_what_a_small_ring_loses_is_counted(
     record: Recorder, build: Build, shape: str, ring: str
 ) -> None:
     recording = run(record, build("calls"), shape, 200_000, ring)
-    assert len(recording.rows) + recording.lost == 200_000 + OTHERS
+    assert recording.table.num_rows + recording.lost == 200_000 + OTHERS
     assert recording.lost > 100_000
+    check_accounts(recording)
+
+
+def test_rotation_loses_nothing_that_is_not_counted(record: Recorder, build: Build) -> None:
+    calls = int(1.2 * ROTATE_ROWS)
+    recording = run(record, build("calls"), "one thread", calls, "8M")
+    assert recording.table.num_rows + recording.lost == calls + OTHERS
+    assert len(recording.session["segments"]) > 1 or recording.lost > calls - ROTATE_ROWS
+    check_accounts(recording)
+
+
+@pytest.mark.parametrize(("ring", "calls"), [("16M", 1000), ("64K", 200_000)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_while_the_recorder_is_paused(
+    record: Recorder, build: Build, shape: str, ring: str, calls: int
+) -> None:
+    """What the ring holds is recorded afterwards, the rest is counted."""
+    threads, processes = SHAPES[shape]
+    words = map(str, (calls // (threads * processes), threads, processes, MARKED))
+    wait = 'echo ready; read line; exec "$@"'
+    command = ["sh", "-c", wait, "sh", build("calls"), *words]
+    with record.start(command, "--ring-buffer-size", ring) as running:
+        assert running.line() == b"ready\n"
+        running.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, running.process.pid, os.WSTOPPED | os.WNOWAIT)
+        running.write(b"go\n")
+        assert int(running.line()) == calls
+        running.process.send_signal(signal.SIGCONT)
+        recording = running.finish()
+    assert len(recording.where(comm="calls")) + recording.lost == calls + OTHERS
+    assert (recording.lost > 0) == (ring == "64K")
     check_accounts(recording)
 
 

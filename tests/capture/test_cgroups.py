@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cgroups that appear, restart or nest while recording are seen from their first event."""
+
+from pathlib import PurePath
+
+import pytest
+
+from tests.capture.recording import Recorder, Recording
+
+pytestmark = pytest.mark.bpf
+
+# Each line runs `cat` in a cgroup below the command's own, as a container's first process would
+# be: it is put there before its exec. One cgroup begins again under its old name; one nests.
+SCRIPT = """
+    mount=$(sed -n 's/.* \\([^ ]*\\) [^ ]* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -1)
+    own=$mount$(sed -n 's/^0:://p' /proc/self/cgroup)
+    start() {
+        mkdir "$own/$1"
+        sh -c 'echo $$ > "$0/cgroup.procs"; exec cat "$1"' "$own/$1" "$2" || true
+    }
+    start one /no/first
+    rmdir "$own/one"
+    start one /no/second
+    start one/two /no/third
+    mkdir -p "$own/one/two/three/four"
+    start one/two/three/four/five /no/fourth
+"""
+PLACES = {"first": "one", "second": "one", "third": "one/two", "fourth": "one/two/three/four/five"}
+
+
+@pytest.fixture(scope="module")
+def recording(record: Recorder) -> Recording:
+    made = record(["sh", "-e", "-c", SCRIPT])
+    assert made.code == 0, made.stderr
+    return made
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_new_cgroup_is_seen_from_its_first_event(recording: Recording, name: str) -> None:
+    (missed,) = {r["pid"] for r in recording.where(path=f"/no/{name}", syscall="openat")}
+    first, *others = [r for r in recording.rows if r["pid"] == missed and r["comm"] == "cat"]
+    assert first["syscall"] == "execve"
+    assert {row["cgroup_id"] for row in others} == {first["cgroup_id"]}
+    assert others[-1]["cgroup_id"] != recording.rows[0]["cgroup_id"]
+
+
+def test_a_cgroup_that_begins_again_is_another_one(recording: Recording) -> None:
+    cgroups = [recording.one(path=f"/no/{name}")["cgroup_id"] for name in PLACES]
+    assert len(set(cgroups)) == len(PLACES)
+
+
+def test_every_cgroup_is_in_the_session(recording: Recording) -> None:
+    containers = {c["cgroup_id"]: c for c in recording.session["containers"]}
+    assert {row["cgroup_id"] for row in recording.rows} <= containers.keys()
+    top = PurePath(recording.session["containers"][0]["cgroup_path"])
+    for name, place in PLACES.items():
+        container = containers[recording.one(path=f"/no/{name}")["cgroup_id"]]
+        if name != "first":  # gone before anybody could look where it was
+            assert PurePath(container["cgroup_path"]) == top / place
+            assert container["name"] == f"sh/{place}"
