@@ -8,13 +8,14 @@ PACKAGES := python3-bpfcc python3-venv
 TEST_PACKAGES := strace gcc libc6-dev liburing-dev git tar
 BIN := .venv/bin
 READY := .venv/.ready
+READY_FOR_DEVELOPMENT := .venv/.ready-for-development
 
 .PHONY: help setup packages test-packages demo test check clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: packages $(READY) ## install what recording, analysis and development need
+setup: packages $(READY_FOR_DEVELOPMENT) ## install what recording, analysis and development need
 
 packages: WANTED := $(PACKAGES)
 test-packages: WANTED := $(PACKAGES) $(TEST_PACKAGES)
@@ -34,10 +35,15 @@ packages test-packages:
 $(READY): pyproject.toml constraints.txt | packages
 	/usr/bin/python3 -m venv --system-site-packages .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[capture,analysis,dev]'
+	  --constraint constraints.txt --editable '.[capture,analysis]'
 	touch $@
 
-demo: setup ## record a real program, replay it, write demo/report.json
+$(READY_FOR_DEVELOPMENT): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[capture,analysis,notebook,dev]'
+	touch $@
+
+demo: packages $(READY) ## record a real program, replay it, write demo/report.json
 	$(BIN)/snoop-capture run -o demo/capture --force -- /usr/bin/python3 -c "import json, sqlite3"
 	$(BIN)/snoop-analyze demo/capture --report demo/report.json
 

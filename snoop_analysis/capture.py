@@ -10,12 +10,14 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
 
+from snoop_analysis.display.descriptions import of_capture
+from snoop_analysis.display.notebook import show_relations
 from snoop_analysis.errors import CaptureError, OptionError, first_line
 from snoop_analysis.progress import ProgressBar
 from snoop_analysis.replay import Replay
@@ -25,6 +27,9 @@ from snoop_analysis.sessions import Container, Finder, Session
 from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
+
+if TYPE_CHECKING:
+    from snoop_analysis.plotting.plots import Plots
 
 MEMORY_LIMIT: Final = "1500MB"
 _Identity = tuple[int, str, str, str]
@@ -85,6 +90,13 @@ class Capture:
         ]
         self._fill_tables()
         self.database.execute(statement("events"))
+        show_relations()
+
+    def __repr__(self) -> str:
+        return of_capture(self).text()
+
+    def _repr_html_(self) -> str:
+        return of_capture(self).html()
 
     def close(self) -> None:
         """Give up the memory and the temporary files; relations cannot be read any more."""
@@ -141,6 +153,11 @@ class Capture:
     def losses(self) -> duckdb.DuckDBPyRelation:
         """Calls without a row, by session and cause."""
         return self.database.sql("SELECT * FROM losses ORDER BY session_no, cause")
+
+    @property
+    def plot(self) -> "Plots":
+        """Pictures of a replay with nothing but the defaults; see ``Replay.plot``."""
+        return self.replay().plot
 
     @staticmethod
     def sample() -> "Capture":

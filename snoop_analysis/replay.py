@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from snoop_analysis.breakdown import breakdown
 from snoop_analysis.carrying import insert, leave, take_up
+from snoop_analysis.display.descriptions import of_replay
 from snoop_analysis.errors import OptionError
 from snoop_analysis.lru import Lru
 from snoop_analysis.ordering import OutOfOrderError, in_order
@@ -22,6 +23,7 @@ from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
+    from snoop_analysis.plotting.plots import Plots
     from snoop_analysis.settings import Settings
     from snoop_analysis.state import State
 
@@ -82,6 +84,19 @@ class Replay:
             OptionError: there is no such key.
         """
         return breakdown(self, keys)
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: ``replay.plot.timeline()`` and others, Vega-Altair charts; see ``Plots``."""
+        from snoop_analysis.plotting.plots import Plots
+
+        return Plots(self)
+
+    def __repr__(self) -> str:
+        return of_replay(self).text()
+
+    def _repr_html_(self) -> str:
+        return of_replay(self).html()
 
     def results_view(self) -> str:
         """Name of the view of results, which is complete from now on."""

@@ -83,7 +83,7 @@ class Completeness:
     left_out: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """The whole report. Times are RFC 3339; ``pod_name`` and ``namespace`` null if unknown.
 
@@ -103,6 +103,16 @@ class Report:
     evictions: int
     completeness: Completeness
     settings: dict[str, Any]
+
+    def __repr__(self) -> str:
+        from snoop_analysis.display.descriptions import of_report
+
+        return of_report(self).text()
+
+    def _repr_html_(self) -> str:
+        from snoop_analysis.display.descriptions import of_report
+
+        return of_report(self).html()
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it: what is omitted when unknown is absent."""

@@ -12,15 +12,15 @@ def summary(report: Report) -> list[str]:
     files = sum(one.unique_files for one in report.containers)
     found = sum(len(one.found_files) for one in report.containers)
     return [
-        *(f"! {line}" for line in _missing(report)),
+        *(f"! {line}" for line in missing(report)),
         f"{_count(report.total_events, 'event')}, {_count(files, 'distinct file')} "
         f"({found:,} found), {_losses(report)}",
         *_covered(report),
     ]
 
 
-def _missing(report: Report) -> Iterator[str]:
-    """One sentence for each thing the recording lacks."""
+def missing(report: Report) -> Iterator[str]:
+    """A sentence for each thing the recording lacks."""
     lacks = report.completeness
     yield from (f"left out: {printable(sentence)}" for sentence in lacks.left_out)
     if report.dropped_events:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures as files, and as text to put into a page; drawn without a browser or a network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import vl_convert
+
+from snoop_analysis.errors import OptionError
+from snoop_analysis.plotting.style import Picture
+from snoop_format.session import put_in_place
+
+_SCALE: Final = 2  # pixels of a PNG for each of the picture's
+
+
+def svg(picture: Picture) -> str:
+    """The picture as an ``svg`` element."""
+    return vl_convert.vegalite_to_svg(picture.to_dict())
+
+
+def png(picture: Picture, scale: float = _SCALE) -> bytes:
+    """The picture as a PNG file."""
+    return vl_convert.vegalite_to_png(picture.to_dict(), scale=scale)
+
+
+def check_name(path: Path) -> None:
+    """Refuse what is neither a PNG nor an SVG by its name.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise OptionError(f"{path} is no picture's name: it has to end with .png or .svg")
+
+
+def save(picture: Picture, path: Path) -> None:
+    """Write the picture as PNG or SVG, by the name of ``path``, in one step.
+
+    Raises:
+        OptionError: the name ends with neither.
+        OSError: it cannot be written.
+    """
+    check_name(path)
+    content = png(picture) if path.suffix.lower() == ".png" else svg(picture).encode()
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        put_in_place(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
