@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from snoop_capture.errors import CaptureError
+from snoop_capture.memory import refuse_pandas
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE: Final = re.compile(r"\s*([0-9]+)([KMG]?)(?:I?B)?\s*")
@@ -110,6 +111,7 @@ def run(
 
 def main() -> None:
     """Entry point; prints what stops a recording as one sentence."""
+    refuse_pandas()
     try:
         cli()
     except CaptureError as error:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
+from snoop_capture.memory import share_freed
 from snoop_capture.opcodes import opcode_table
 from snoop_capture.program import Program
 from snoop_capture.ring import Ring, Rows
@@ -19,7 +20,7 @@ from snoop_capture.storage import SessionWriter
 from snoop_capture.syscalls import syscall_table
 
 # A batch has a fixed cost; at this size it is small against that of its rows.
-_BATCH_ROWS: Final = 1 << 16
+_BATCH_ROWS: Final = 1 << 15
 _MOST_BATCHES: Final = 4  # that may wait to be written
 
 _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
@@ -57,6 +58,7 @@ class Recorder:
     def __init__(
         self, program: Program, session: Path, metadata: Mapping[str, Any], flush: float
     ) -> None:
+        share_freed()
         self.session = session
         self._flush = int(flush * 1e9)
         self._program = program

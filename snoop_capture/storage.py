@@ -27,8 +27,8 @@ from snoop_format.session import (
     write_session,
 )
 
-ROTATE_ROWS: Final = 4 * ROW_GROUP
-_MOST_WAITING: Final = 4  # row groups that the sealing thread may be behind
+ROTATE_ROWS: Final = 16 * ROW_GROUP
+_MOST_WAITING: Final = 2  # row groups that the sealing thread may be behind
 
 
 def sessions_in(directory: Path) -> list[Path]:
@@ -74,11 +74,13 @@ def new_session(capture: Path, name: str) -> Path:
 
 def distinct_paths(session: Path) -> int:
     """How many different paths a session's sealed segments hold."""
-    paths = pa.chunked_array([], pa.string())
+    paths = pa.array([], pa.string())
     for _, segment in segments(session):
-        column = pq.read_table(segment, columns=["path"]).column("path")
-        paths = pc.unique(pa.chunked_array([*paths.chunks, *column.chunks]))
-        paths = pa.chunked_array([paths])
+        with pq.ParquetFile(segment, read_dictionary=["path"]) as parquet:
+            for number in range(parquet.num_row_groups):
+                column = parquet.read_row_group(number, ["path"], use_threads=False).column(0)
+                new = [chunk.dictionary for chunk in column.chunks]
+                paths = pc.unique(pa.chunked_array([paths, *new], pa.string()))
     return len(paths.drop_null())
 
 

@@ -34,7 +34,7 @@ _DELTA: Final = tuple(
     if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)
 )
 
-ROW_GROUP: Final = 1 << 18
+ROW_GROUP: Final = 1 << 16
 """Rows of a row group: what a writer must keep in memory."""
 
 

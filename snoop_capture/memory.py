@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the recorder's memory small."""
+
+import ctypes
+import sys
+from importlib.machinery import ModuleSpec
+from typing import Final
+
+# mallopt(3); the numbers are from malloc.h.
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
+
+_LARGE: Final = 32 << 20  # bytes; more than the columns of any batch
+
+
+class _Refused:
+    """Finds no module of the names that pyarrow would like to have."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> ModuleSpec | None:
+        if name == "pandas":
+            raise ModuleNotFoundError("the recorder does without pandas", name=name)
+        return None
+
+
+def refuse_pandas() -> None:
+    """Have pyarrow work as if there were no pandas.
+
+    It imports pandas with the first array that it makes, 40 MB, to recognise what it is given.
+    """
+    sys.meta_path.insert(0, _Refused)
+
+
+def share_freed() -> None:
+    """Have all threads take their memory from one heap, and keep what is freed for the next.
+
+    A recorder allocates a few megabytes of columns for each batch, in three threads. Arrow's own
+    allocator and glibc's arenas keep for each thread what it once needed; and memory that goes
+    back to the kernel costs a page fault every 4 KiB when it is wanted again, more than filling
+    it. Other C libraries than glibc have no mallopt: there it is left as it is.
+    """
+    import pyarrow as pa  # not above: the command line must start without it
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_ARENA_MAX, 1)
+        mallopt(_MMAP_THRESHOLD, _LARGE)
+        mallopt(_TRIM_THRESHOLD, _LARGE)
