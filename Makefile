@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 # From Debian: what recording needs, and what the tests need besides. No kernel headers.
 PACKAGES := python3-bpfcc python3-venv
-TEST_PACKAGES := strace gcc libc6-dev liburing-dev git tar
+TEST_PACKAGES := strace gcc gcc-multilib libc6-dev musl-tools liburing-dev git tar
 BIN := .venv/bin
 READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development

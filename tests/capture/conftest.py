@@ -28,7 +28,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     directory = tmp_path_factory.mktemp("programs")
 
     def make(name: str, *flags: str) -> str:
-        program = directory / name
+        program = directory / "".join([name, *flags])
         if not program.exists():
             always = ["-O1", "-Wall", "-Werror", "-static", "-pthread"]
             source = _PROGRAMS / f"{name}.c"

@@ -19,7 +19,8 @@ from snoop_format.segment import read_open
 from snoop_format.session import read_session, segments
 
 SNOOP_CAPTURE = str(Path(sys.executable).with_name("snoop-capture"))
-TIMEOUT = 60  # seconds
+# Seconds; under emulation (tests/kernels) everything takes a multiple of its time.
+TIMEOUT = 60 * int(os.environ.get("SNOOP_PATIENCE", "1"))
 QUICK = ["--ring-buffer-size", "1M"]  # a large ring takes a second to set up; a later option wins
 
 Argument = str | bytes | Path
