@@ -56,7 +56,7 @@ struct spec {
 struct root {
 	u64 cgroup;
 	u32 level;
-	u32 spare;
+	u32 excluded; /* not traced, although below a root that comes after it */
 };
 
 struct config {
@@ -274,7 +274,7 @@ static inline u64 traced_cgroup(struct config *cfg)
 		if (i >= cfg->roots)
 			break;
 		if (is_below(&cfg->root[i]))
-			return bpf_get_current_cgroup_id();
+			return cfg->root[i].excluded ? 0 : bpf_get_current_cgroup_id();
 	}
 	return 0;
 }

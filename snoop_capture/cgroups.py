@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from snoop_capture.errors import CaptureError
+from snoop_capture.mounts import mounts_of
 
-_MOUNTS: Final = Path("/proc/self/mountinfo")
+_SELF: Final = Path("/proc/self")
 _OWN: Final = Path("/proc/self/cgroup")
 
 
@@ -20,14 +21,44 @@ def mount_point() -> Path:
     Raises:
         CaptureError: it is not mounted.
     """
-    for line in _MOUNTS.read_text().splitlines():
-        fields, _, rest = line.partition(" - ")
-        if rest.startswith("cgroup2 "):
-            return Path(fields.split()[4].replace("\\040", " "))
-    raise CaptureError(
-        "cgroup v2 is not mounted: boot with systemd.unified_cgroup_hierarchy=1, or mount it with "
-        "mount -t cgroup2 none /sys/fs/cgroup/unified"
-    )
+    return trees()[0]
+
+
+def trees() -> list[Path]:
+    """Every place where cgroup v2 is mounted: in a container, perhaps the node's tree as well.
+
+    Raises:
+        CaptureError: there is none.
+    """
+    found = [Path(m.mount_point) for m in mounts_of(_SELF) if m.fstype == "cgroup2"]
+    if not found:
+        raise CaptureError(
+            "cgroup v2 is not mounted: boot with systemd.unified_cgroup_hierarchy=1, or mount it "
+            "with mount -t cgroup2 none /sys/fs/cgroup/unified"
+        )
+    return found
+
+
+def descendants(directory: Path) -> Iterator[Path]:
+    """A cgroup and all below it; those that are removed meanwhile may be missing."""
+    yield directory
+    for parent, names, _ in os.walk(directory):
+        yield from (Path(parent, name) for name in names)
+
+
+def holding(tree: Path, pid: int) -> Path | None:
+    """The cgroup of a process: where ``cgroup.procs`` lists it.
+
+    That is true whatever /proc/PID/cgroup says in a cgroup namespace, for the kernel lists
+    processes by their numbers in the reader's own pid namespace. None: it is not in this tree.
+    """
+    for directory in descendants(tree):
+        try:
+            if str(pid) in (directory / "cgroup.procs").read_text().split():
+                return directory
+        except OSError:  # removed meanwhile, or of type threaded: its processes are listed above
+            continue
+    return None
 
 
 def own() -> Path:
@@ -71,9 +102,7 @@ class CommandCgroup:
 
     def descendants(self) -> Iterator[Path]:
         """This cgroup and all below it."""
-        yield self.directory
-        for parent, names, _ in os.walk(self.directory):
-            yield from (Path(parent, name) for name in names)
+        return descendants(self.directory)
 
     def __enter__(self) -> Self:
         return self

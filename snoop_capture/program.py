@@ -33,7 +33,7 @@ class Program:
         self.layout = layout
         self.descriptors = _load(layout)
         self._config = self.map_memory("config", mmap.PAGESIZE)
-        self._roots: list[int] = []
+        self._roots = 0
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +51,20 @@ class Program:
         pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         return mmap.mmap(self.descriptors[name], pages)
 
+    def leave_out(self, cgroup_id: int) -> None:
+        """Never record a cgroup or what is below it, whatever ``trace`` is called with later."""
+        self._add_root(cgroup_id, excluded=True)
+
     def trace(self, cgroup_id: int) -> None:
         """Record everything in a cgroup and below it from now on."""
-        at = _CONFIG.size + _ROOT.size * len(self._roots)
-        self._config[at : at + _ROOT.size] = _ROOT.pack(cgroup_id, _LEVEL_UNKNOWN, 0)
-        self._roots.append(cgroup_id)
-        self._config[0:4] = struct.pack("=I", len(self._roots))
+        self._add_root(cgroup_id, excluded=False)
+
+    def _add_root(self, cgroup_id: int, excluded: bool) -> None:
+        """Show the BPF program one more root; the first that a task is below decides."""
+        at = _CONFIG.size + _ROOT.size * self._roots
+        self._config[at : at + _ROOT.size] = _ROOT.pack(cgroup_id, _LEVEL_UNKNOWN, excluded)
+        self._roots += 1
+        self._config[0:4] = struct.pack("=I", self._roots)
 
     def begin_segment(self, number: int) -> None:
         """Have every file named anew (``real_path``), so that each segment stands alone."""
