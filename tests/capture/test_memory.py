@@ -21,5 +21,5 @@ finally:
 
 
 def test_no_compiler_and_no_pandas_in_the_recorder(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", LIST_MODULES, "run", "-o", tmp_path / "c", "--", "true"]
+    words = [sys.executable, "-c", LIST_MODULES, "run", "-o", str(tmp_path / "c"), "--", "true"]
     assert subprocess.run(words, capture_output=True, check=True).stdout.split() == [b"end"]
