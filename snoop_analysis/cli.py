@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "verify",
     "compact",
     "tail",
+    "unused",
 )
 DEFAULT: Final = "report"
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # config-linux.md, "Default Filesystems").
 KERNEL_MOUNTS: Final = ("/proc", "/sys", "/dev")
 
+# How the kernel calls a program without a file: container runtimes start from one.
+_IN_MEMORY: Final = "/memfd:"
+
 
 @dataclass(slots=True)
 class Use:
@@ -58,10 +61,11 @@ class Observed:
 
     Attributes:
         files: by the path of the file, without any link in it.
-        ways: directories and links that led to what was asked for, and a name that they led to.
+        ways: directories and links that led to what was asked for, each with what it led to.
         outside: names of files that are not the image's.
         executed_outside: programs among these.
         mounts: mount points in the image.
+        running: programs that ran before recording began.
         unresolved: relative paths whose directory is not known, as the calls had them.
     """
 
@@ -70,6 +74,7 @@ class Observed:
     outside: dict[str, Outside] = field(default_factory=dict)
     executed_outside: set[str] = field(default_factory=set)
     mounts: set[str] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
     unresolved: set[str] = field(default_factory=set)
 
 
@@ -108,7 +113,33 @@ def observe(replay: Replay, image: Image) -> Observed:
     observer = _Observer(image, _roots(image, rows))
     for row in rows:
         observer.see(row, mounts.get(row.container_no, KERNEL_MOUNTS))
+    for number, exe, first, last in replay.query(statement("running")).fetchall():
+        observer.observed.running.add(exe)
+        observer.see(_running(number, exe, first, last), mounts.get(number, KERNEL_MOUNTS))
     return observer.observed
+
+
+def _running(number: int, exe: str, first: datetime | None, last: datetime | None) -> _Row:
+    """A program that was there before recording began, as if it had been seen to start."""
+    return _Row(
+        container_no=number,
+        path=exe,
+        path_bytes=None,
+        base=None,
+        base_bytes=None,
+        led=None,
+        is_link=False,
+        real_paths=None,
+        uses=1,
+        looks=0,
+        executed=True,
+        is_root=False,
+        is_there=True,
+        first_seen=first,
+        last_seen=last,
+        syscalls=["running"],
+        programs=[exe],
+    )
 
 
 def _mounts(replay: Replay) -> dict[int, tuple[str, ...]]:
@@ -147,6 +178,11 @@ def _absolute(row: _Row) -> list[str]:
     return [f"{base}/{path}"] if base else [row.led] if row.led else []
 
 
+def _below(root: str, path: str) -> str:
+    """The path in the image of ``path`` below a root directory in it (empty: the image's own)."""
+    return path if not root else root if path == "/" else root + path
+
+
 class _Observer:
     """Sorts rows by the file they led to."""
 
@@ -172,22 +208,25 @@ class _Observer:
         led = False
         for prefix, root in self.roots:
             way = find(root, name, follow=not row.is_link)
-            passed = [prefix + one if one != "/" else prefix or "/" for one in way.passed]
+            passed = [_below(prefix, one) for one in way.passed]
             cut = next((n for n, one in enumerate(passed) if one in mounts), None)
             if cut is not None:
                 passed = passed[: cut + 1]
+            end = way.end and _below(prefix, way.end)
             if not prefix or way.node is not None:
                 for one in passed:
-                    self.observed.ways.setdefault(one, name)
+                    if one != end:
+                        self.observed.ways.setdefault(one, end or name)
             if cut is not None:
                 led = True
                 if row.is_there:
                     self._outside(name, row, mounts, passed[-1])
-            elif way.end is not None:
+            elif end is not None:
                 led = True
-                self._use(prefix + way.end if way.end != "/" else prefix or "/", name, row)
+                self._use(end, name, row)
             elif way.stopped_at is not None:  # ENOTDIR tells that it is there
-                self._use(prefix + way.stopped_at, name, row._replace(uses=0, executed=False))
+                refused = row._replace(uses=0, executed=False)
+                self._use(_below(prefix, way.stopped_at), name, refused)
         return led
 
     def _use(self, path: str, name: str, row: _Row) -> None:
@@ -210,5 +249,5 @@ class _Observer:
         known = self.observed.outside.get(name)
         times = [one for one in (known and known.last_seen, row.last_seen) if one]
         self.observed.outside[name] = Outside(name, place, max(times, default=None))
-        if row.executed and mount not in KERNEL_MOUNTS:
+        if row.executed and mount not in KERNEL_MOUNTS and not name.startswith(_IN_MEMORY):
             self.observed.executed_outside.add(name)

@@ -77,6 +77,18 @@ capture_arguments: Final = _options(
     ),
 )
 
+part_options: Final = _options(
+    click.option(
+        "--container",
+        "containers",
+        multiple=True,
+        metavar="NAME",
+        help="Take events of this container alone, by name or cgroup id; repeat it.",
+    ),
+    click.option("--since", metavar="TIME", help="Take events from this time on (RFC 3339)."),
+    click.option("--until", metavar="TIME", help="Take events before this time."),
+)
+
 replay_options: Final = _options(
     click.option(
         "--exclude",
@@ -108,16 +120,22 @@ replay_options: Final = _options(
         metavar="NAME",
         help="Take events of this call alone; repeat it or use commas.",
     ),
-    click.option(
-        "--container",
-        "containers",
-        multiple=True,
-        metavar="NAME",
-        help="Take events of this container alone, by name or cgroup id; repeat it.",
-    ),
-    click.option("--since", metavar="TIME", help="Take events from this time on (RFC 3339)."),
-    click.option("--until", metavar="TIME", help="Take events before this time."),
+    part_options,
     click.option("--found-only", is_flag=True, help="Take calls alone that succeeded."),
+)
+
+image_options: Final = _options(
+    click.option(
+        "--image",
+        required=True,
+        metavar="IMAGE",
+        help="A root directory, what docker save wrote, an OCI layout (directory or tar), or a tar "
+        "archive of a root directory; tar archives may be compressed.",
+    ),
+    click.option("--reference", metavar="NAME", help="The image's name, where there are several."),
+    click.option(
+        "--platform", metavar="NAME", help="linux/arm64 for one, where there are several."
+    ),
 )
 
 strict_option: Final = click.option(
@@ -159,9 +177,14 @@ def replay_arguments(
         "exclude": _comma_separated(exclude),
         "max_unique_files": max_unique_files,
         "syscalls": names,
-        "containers": [_name_or_id(one) for one in containers] or None,
+        **part_arguments(containers),
         **others,
     }
+
+
+def part_arguments(containers: tuple[str, ...], **others: Any) -> dict[str, Any]:
+    """Arguments of ``Capture.replay`` for the options of ``part_options``."""
+    return {"containers": [_name_or_id(one) for one in containers] or None, **others}
 
 
 def _comma_separated(given: tuple[str, ...]) -> list[str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -109,3 +109,10 @@ class Image:
             return []
         start = "" if way.end == "/" else way.end
         return [f"{start}/{name}" for name in way.node.children]
+
+    def tree(self, path: str) -> Iterator[str]:
+        """The paths of a directory and all that is below it; none if it is not there."""
+        way = self.find(path)
+        if way.node is not None and way.end is not None:
+            start = "" if way.end == "/" else way.end
+            yield from (start + one if one != "/" else way.end for one, _ in walk(way.node))

@@ -30,10 +30,15 @@ CREATE OR REPLACE MACRO takes_last_link(syscall, flags) AS
         AND coalesce(flags, 0) & 256 <> 0
     );
 
--- is_text(syscall VARCHAR, path_role VARCHAR) -> BOOLEAN: what looks like a path is none: the text
--- of a symbolic link is stored as it is, and what mount gets is often no path.
-CREATE OR REPLACE MACRO is_text(syscall, path_role) AS
-    plain_call(syscall) IN ('symlink', 'symlinkat', 'mount') AND coalesce(path_role, '') = 'old';
+-- names_no_file(syscall VARCHAR, path_role VARCHAR) -> BOOLEAN: what looks like a path is none, or
+-- one of a mount: the text of a symbolic link is stored as it is, what mount gets is often no path,
+-- and the rest take mounts away, as container runtimes do before the program starts.
+CREATE OR REPLACE MACRO names_no_file(syscall, path_role) AS
+    plain_call(syscall) IN ('pivot_root', 'umount', 'umount2')
+    OR (
+        plain_call(syscall) IN ('symlink', 'symlinkat', 'mount')
+        AND coalesce(path_role, '') = 'old'
+    );
 
 -- takes_no_path(syscall VARCHAR) -> BOOLEAN: NULL is an answer to the question which path: none, or
 -- the file descriptor itself.
@@ -41,3 +46,7 @@ CREATE OR REPLACE MACRO takes_no_path(syscall) AS plain_call(syscall) IN (
     'mount', 'utimensat', 'utimensat_time64', 'futimesat', 'statx', 'newfstatat', 'quotactl', 'acct',
     'fanotify_mark'
 );
+
+-- is_exec(syscall VARCHAR) -> BOOLEAN: a program was replaced.
+CREATE OR REPLACE MACRO is_exec(syscall) AS
+    plain_call(syscall) IN ('execve', 'execveat', 'exec_interpreter');

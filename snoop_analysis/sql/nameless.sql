@@ -10,7 +10,11 @@ SELECT
         AND nullif(base, '') IS NULL
         AND base_bytes IS NULL
         AND real_path IS NULL
-        AND NOT is_text(syscall, path_role)
     ) AS unresolved                                  -- BIGINT: a relative path without its directory
 FROM selected
-WHERE coalesce(ret, 0) >= 0;
+JOIN container_cgroups
+    ON container_cgroups.session_no = selected.session_no
+    AND container_cgroups.cgroup_id = selected.cgroup_id
+SEMI JOIN counted ON counted.container_no = container_cgroups.container_no
+WHERE coalesce(ret, 0) >= 0
+    AND NOT names_no_file(syscall, path_role);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the containers asked for, by name, as it has to be looked up in their image. Reads
--- `selected` and `container_cgroups`; needs the macros of normalise.sql and calls.sql.
+-- `selected`, `container_cgroups` and `counted`; needs the macros of normalise.sql and calls.sql.
 --
 -- A call with an unknown result (restarted, blocked) is taken for one that succeeded: what may
 -- have been used is not called unobserved.
@@ -16,9 +16,7 @@ SELECT
     list(DISTINCT real_path) FILTER (real_path IS NOT NULL AND coalesce(ret, 0) >= 0) AS real_paths,  -- VARCHAR[]: what it led to; null if unknown
     count(*) FILTER (coalesce(ret, 0) >= 0 AND NOT only_looks(syscall)) AS uses,  -- BIGINT: calls that took something from it, or changed it
     count(*) FILTER (ret < 0 OR only_looks(syscall)) AS looks,     -- BIGINT: calls that saw that it is there
-    bool_or(
-        coalesce(ret, 0) >= 0 AND plain_call(syscall) IN ('execve', 'execveat', 'exec_interpreter')
-    ) AS executed,                                   -- BOOLEAN
+    bool_or(coalesce(ret, 0) >= 0 AND is_exec(syscall)) AS executed,             -- BOOLEAN
     bool_or(coalesce(ret, 0) >= 0 AND plain_call(syscall) = 'chroot') AS is_root,  -- BOOLEAN: it became a process's root
     bool_or(coalesce(ret, 0) >= 0) AS is_there,      -- BOOLEAN: a call may have succeeded
     min(ts) AS first_seen,                           -- TIMESTAMPTZ
@@ -29,9 +27,10 @@ FROM selected
 JOIN container_cgroups
     ON container_cgroups.session_no = selected.session_no
     AND container_cgroups.cgroup_id = selected.cgroup_id
+SEMI JOIN counted ON counted.container_no = container_cgroups.container_no
 WHERE coalesce(ret, 0) <> -2                         -- ENOENT: it is not there
     AND path IS NOT NULL
     AND (path <> '' OR real_path IS NOT NULL)
-    AND NOT is_text(syscall, path_role)
+    AND NOT names_no_file(syscall, path_role)
 GROUP BY ALL
 ORDER BY container_no, first_seen;

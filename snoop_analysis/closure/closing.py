@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what was seen to everything that is needed, with each reason on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from snoop_analysis.closure import bytecode, runtime, scripts
+from snoop_analysis.closure.elf import Libraries
+from snoop_analysis.closure.policy import Policy, Sets, matcher
+from snoop_analysis.closure.reasons import Need, Reason, Subject, Unknown
+from snoop_analysis.image import Image, Kind
+from snoop_analysis.observed import Observed
+
+# What each rule keeps; a rule can be left out, to see what it is good for.
+RULES: Final = {
+    "link": "both ends of every symbolic link on the way to a kept file",
+    "parent": "the directories above a kept file",
+    "script": "the #! interpreter of an executed script, and that one's",
+    "interpreter": "the ELF interpreter of a used program",
+    "library": "DT_NEEDED of a used ELF file",
+    "set": "files that are used together: certificates, time zones, locales, name service, ...",
+    "bytecode": "Python sources and their bytecode",
+    "runtime": "what a container runtime reads, mounts on or starts",
+    "nameless": "what a relative path may have meant whose directory is not known",
+}
+Rule = Callable[[Subject], Iterable[Need | Unknown]]
+
+
+@dataclass
+class Closure:
+    """What is kept of an image, and why.
+
+    Attributes:
+        image: the image.
+        reasons: of each kept path, the first one found first; its cause was kept before.
+        unknown: what could not be found out, a sentence each, and whether a file of the image
+            may be needed because of it.
+        left_out: rules that were not applied.
+    """
+
+    image: Image
+    left_out: Collection[str] = ()
+    reasons: dict[str, dict[Reason, None]] = field(default_factory=dict)
+    unknown: dict[str, bool] = field(default_factory=dict)
+    _subjects: list[Subject] = field(default_factory=list)
+    _seen: set[Subject] = field(default_factory=set)
+
+    def keep(self, path: str, reason: Reason, executed: bool = False, active: bool = True) -> None:
+        """Keep a file, and the directories above it; of a link, what it leads to as well.
+
+        Args:
+            path: its path, without any link before the last name.
+            reason: why.
+            executed: it becomes a program.
+            active: rules look at what it needs.
+        """
+        self.reasons.setdefault(path, {})[reason] = None
+        self._keep_way(self.image.find(path, follow=False).passed, path)
+        if self.image.files[path].kind is not Kind.SYMLINK:
+            if active:
+                self._consider(Subject(path, executed))
+        elif "link" not in self.left_out:
+            self.keep_name(path, Reason("link", "target of the link", path), executed, active)
+
+    def keep_name(
+        self, name: str, reason: Reason, executed: bool = False, active: bool = True
+    ) -> None:
+        """Keep what ``name`` leads to, if anything, and the links and directories on the way."""
+        way = self.image.find(name)
+        self._keep_way(way.passed, way.end or name)
+        if way.end is not None:
+            self.keep(way.end, reason, executed, active)
+
+    def _keep_way(self, passed: Iterable[str], cause: str) -> None:
+        for one in passed:
+            if one != cause:
+                self.keep_passed(one, cause)
+
+    def keep_passed(self, path: str, cause: str) -> None:
+        """Keep a directory or link because it is on the way to ``cause``."""
+        if path in self.reasons:
+            return
+        kind = self.image.files[path].kind
+        if kind is Kind.SYMLINK and "link" not in self.left_out:
+            self.reasons[path] = {Reason("link", "link on the way to", cause): None}
+        elif kind is Kind.DIRECTORY and "parent" not in self.left_out:
+            self.reasons[path] = {Reason("parent", "directory on the way to", cause): None}
+
+    def _consider(self, subject: Subject) -> None:
+        if subject not in self._seen:
+            self._seen.add(subject)
+            self._subjects.append(subject)
+
+    def apply(self, rules: dict[str, Rule]) -> None:
+        """Apply rules to all that is kept, until nothing new is."""
+        while self._subjects:
+            subject = self._subjects.pop()
+            for name, rule in rules.items():
+                if name not in self.left_out:
+                    self._apply(name, rule, subject)
+
+    def _apply(self, name: str, rule: Rule, subject: Subject) -> None:
+        for need in rule(subject):
+            if isinstance(need, Unknown):
+                self.unknown[need.sentence] = need.matters
+                continue
+            if need.inferred and self.image.find(need.path).end is None:
+                sentence = f"{need.path}, the {need.text} {subject.path}, is not in the image"
+                self.unknown[sentence] = False
+            reason = Reason(name, need.text, subject.path, need.inferred)
+            self.keep_name(need.path, reason, need.executed)
+
+
+def close(
+    image: Image, observed: Observed, policy: Policy | None = None, left_out: Collection[str] = ()
+) -> Closure:
+    """Everything that is needed by what was observed.
+
+    Args:
+        image: the image.
+        observed: what was seen of it.
+        policy: what else to keep, and which files belong together.
+        left_out: rules not to apply, of ``RULES``.
+    """
+    policy = policy or Policy()
+    closure = Closure(image, left_out)
+    _keep_observed(closure, observed)
+    if "runtime" not in left_out:
+        for need in runtime.needs(image, observed.mounts):
+            reason = Reason("runtime", need.text)
+            closure.keep_name(need.path, reason, need.executed, active=need.executed)
+    if "nameless" not in left_out:
+        _keep_possible(closure, observed)
+    wanted = matcher(policy.keep)
+    for path in [one for one in image.files if wanted.match(one)]:
+        closure.keep(path, Reason("policy", "kept by policy"))
+    libraries = Libraries(image)
+    closure.apply(
+        {
+            "script": partial(scripts.interpreter, image),
+            "interpreter": libraries.interpreter,
+            "library": libraries.needed,
+            "set": Sets(image, policy.sets).needs,
+            "bytecode": partial(bytecode.pair, image),
+        }
+    )
+    return closure
+
+
+def _keep_observed(closure: Closure, observed: Observed) -> None:
+    for path, use in observed.files.items():
+        reason = Reason("observed", "used" if use.uses else "looked at only")
+        closure.keep(path, reason, use.executed, active=use.uses > 0)
+    for passed, name in observed.ways.items():
+        closure.keep_passed(passed, name)
+    for path in sorted(observed.executed_outside):
+        sentence = f"{path} was executed and is not in the image: what it needs is not known"
+        closure.unknown[sentence] = True
+
+
+def _keep_possible(closure: Closure, observed: Observed) -> None:
+    """Keep what relative paths may have meant whose directory is not known."""
+    wanted = tuple(f"/{one.removeprefix('./')}" for one in observed.unresolved)
+    for path in closure.image.files:
+        if path.endswith(wanted):
+            closure.keep(path, Reason("nameless", "may be what a relative path meant"))

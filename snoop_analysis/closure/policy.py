@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies: what people know of a program and no recording can show, as small YAML files.
+
+A policy has ``keep`` and ``drop``, lists of patterns, and ``sets``: where a file of ``when`` was
+used, what ``keep`` says is needed too. In a pattern ``*`` and ``?`` match no slash, ``**`` any
+directories, ``{a,b}`` one or the other; in the ``keep`` of a set ``{directory}`` is the directory
+of the file that was used.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from wcmatch import glob
+
+from snoop_analysis.closure.reasons import Need, Subject
+from snoop_analysis.errors import OptionError
+from snoop_analysis.image import Image
+
+PRESETS: Final = ("python", "node", "java", "nginx")
+_FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.BRACE | glob.FORCEUNIX
+_HERE: Final = "{directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """Files that are used together: where one of ``when`` is used, ``keep`` is needed."""
+
+    name: str
+    when: tuple[str, ...]
+    keep: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to keep, what to drop, and what belongs together."""
+
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    sets: tuple[FileSet, ...] = ()
+
+    def __add__(self, other: Policy) -> Policy:
+        """Both; what one keeps the other does not drop."""
+        return Policy(self.keep + other.keep, self.drop + other.drop, self.sets + other.sets)
+
+
+def load(path: Path) -> Policy:
+    """The policy in a file.
+
+    Raises:
+        OptionError: it is no policy.
+        OSError: it cannot be read.
+    """
+    return parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
+
+
+def preset(name: str) -> Policy:
+    """A policy that comes with the package."""
+    text = files("snoop_analysis").joinpath("policies", f"{name}.yaml").read_text(encoding="utf-8")
+    return parse(text, name)
+
+
+def parse(text: str, source: str) -> Policy:
+    """The policy that YAML says.
+
+    Raises:
+        OptionError: it is no policy.
+    """
+    try:
+        said = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        place = " ".join(str(error).split())
+        raise OptionError(f"{source} is not YAML: {place}") from error
+    said = {} if said is None else said
+    _check_keys(said, {"keep", "drop", "sets"}, source)
+    sets = said.get("sets") or {}
+    if not isinstance(sets, dict):
+        raise OptionError(f"{source}: sets has to be a table of names, each with when and keep")
+    for name, one in sets.items():
+        _check_keys(one, {"when", "keep"}, f"{source}: sets: {name}")
+    return Policy(
+        _patterns(said, "keep", source),
+        _patterns(said, "drop", source),
+        tuple(
+            FileSet(str(name), _patterns(one, "when", source), _patterns(one, "keep", source))
+            for name, one in sets.items()
+        ),
+    )
+
+
+def _check_keys(said: Any, known: set[str], source: str) -> None:
+    if not isinstance(said, dict):
+        raise OptionError(f"{source} has to be a table with {', '.join(sorted(known))}")
+    unknown = sorted(str(one) for one in set(said) - known)
+    if unknown:
+        raise OptionError(
+            f"{source} says {unknown[0]!r}, which a policy does not know; "
+            f"it knows {', '.join(sorted(known))}"
+        )
+
+
+def _patterns(said: dict[str, Any], key: str, source: str) -> tuple[str, ...]:
+    found = said.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise OptionError(f"{source}: {key} has to be a list of patterns, like [/etc/ssl/**]")
+    for one in found:
+        if not one.startswith(("/", _HERE)):
+            raise OptionError(f"{source}: the pattern {one!r} has to start with /")
+    return tuple(found)
+
+
+@cache
+def matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches each path that one of ``patterns`` means; ``/a/**`` also means ``/a``."""
+    if not patterns:
+        return re.compile(r"(?!)")
+    wanted, _ = glob.translate([one.rstrip("/") or "/" for one in patterns], flags=_FLAGS)
+    return re.compile("|".join(f"(?:{one})" for one in wanted))
+
+
+@dataclass
+class Sets:
+    """Looks up the sets of a policy in an image."""
+
+    image: Image
+    sets: Sequence[FileSet]
+    _done: set[tuple[str, str]] = field(default_factory=set)
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        return matcher(tuple(pattern for one in self.sets for pattern in one.when))
+
+    def needs(self, subject: Subject) -> Iterator[Need]:
+        """What belongs to a used file; each set once for a directory."""
+        if not self._any.match(subject.path):
+            return
+        here = posixpath.dirname(subject.path)
+        for one in self.sets:
+            if matcher(one.when).match(subject.path) and (one.name, here) not in self._done:
+                self._done.add((one.name, here))
+                for path in self._members(one, here):
+                    yield Need(path, f"{one.name}: belongs to")
+
+    def _members(self, one: FileSet, here: str) -> Iterator[str]:
+        for pattern in one.keep:
+            local = pattern.replace(_HERE, glob.escape(here, unix=True))
+            wanted = matcher((posixpath.normpath(local),))
+            for path in self.image.tree(_start(pattern, here)):
+                if wanted.match(path):
+                    yield path
+
+
+def _start(pattern: str, here: str) -> str:
+    """The directory that everything a pattern means is below."""
+    start = here if pattern.startswith(_HERE) else ""
+    literal = re.split(r"[*?\[{\\]", pattern.removeprefix(_HERE))[0]
+    return posixpath.normpath(f"{start}{literal.rpartition('/')[0]}/")

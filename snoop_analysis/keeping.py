@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to keep of an image, as files for other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from snoop_analysis.image import Config, Kind
+from snoop_analysis.verdict import Judgement
+from snoop_format.session import put_in_place
+
+
+def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
+    """Write what stays of an image to ``path``.
+
+    Args:
+        judgement: the verdicts.
+        kind: ``keep`` (paths, one a line), ``rsync`` (rsync --include-from), ``tar`` (tar
+            --files-from, at the root of the image), ``slim`` (slim --include-path-file) or
+            ``dockerfile``.
+        path: the file; it is there whole or not at all.
+
+    Returns:
+        What people should know, in sentences.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if kind == "dockerfile":
+        _write(path, _dockerfile(judgement.image.config).encode(errors="surrogateescape"))
+        return []
+    names = [one for one in judgement.kept if one != "/"]
+    if kind == "slim":  # it makes directories itself
+        names = [one for one in names if judgement.image.files[one].kind is not Kind.DIRECTORY]
+    writable = [one for one in names if not set(one) & {"\n", "\r"}]
+    lines = _LISTS[kind](writable, judgement)
+    _write(path, b"".join(one.encode(errors="surrogateescape") + b"\n" for one in lines))
+    left_out = len(names) - len(writable)
+    if not left_out:
+        return []
+    return [f"left out {left_out} files with a line break in their name: the list cannot say them"]
+
+
+def _write(path: Path, content: bytes) -> None:
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        put_in_place(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _paths(names: Iterable[str], judgement: Judgement) -> list[str]:  # noqa: ARG001
+    return list(names)
+
+
+def _for_rsync(names: Iterable[str], judgement: Judgement) -> list[str]:
+    """Patterns anchored at the root of the transfer, and nothing else (rsync(1), FILTER RULES)."""
+    patterns = []
+    for name in names:
+        escaped = re.sub(r"([*?\[\\])", r"\\\1", name) if set(name) & set("*?[") else name
+        slash = "/" if judgement.image.files[name].kind is Kind.DIRECTORY else ""
+        patterns.append(f"+ {escaped}{slash}")
+    return [*patterns, "- *"]
+
+
+def _for_tar(names: Iterable[str], judgement: Judgement) -> list[str]:  # noqa: ARG001
+    """Names from the root on; with ``--no-recursion --verbatim-files-from``."""
+    return [f".{one}" for one in names]
+
+
+_LISTS: Final[dict[str, Callable[[Iterable[str], Judgement], list[str]]]] = {
+    "keep": _paths,
+    "rsync": _for_rsync,
+    "tar": _for_tar,
+    "slim": _paths,
+}
+
+
+def _dockerfile(config: Config) -> str:
+    """A Dockerfile around ``--write slim.tar``, with what the image's configuration says."""
+    said = config.container
+    lines = [
+        "# Beside slim.tar, which snoop-analyze unused ... --write slim.tar writes.",
+        "FROM scratch",
+    ]
+    lines += ["ADD slim.tar /"]
+    for variable in config.strings("Env"):
+        key, _, value = variable.partition("=")
+        lines.append(
+            f"ENV {key}={json.dumps(value, ensure_ascii=False).replace('$', chr(92) + '$')}"
+        )
+    labels = said.get("Labels")
+    for key, value in sorted(labels.items()) if isinstance(labels, dict) else ():
+        lines.append(f"LABEL {json.dumps(key)}={json.dumps(str(value), ensure_ascii=False)}")
+    for name, word in (("ExposedPorts", "EXPOSE"), ("Volumes", "VOLUME")):
+        listed = said.get(name)
+        for one in sorted(listed) if isinstance(listed, dict) else ():
+            lines.append(f"{word} {one if word == 'EXPOSE' else json.dumps([one])}")
+    for name, word in (("WorkingDir", "WORKDIR"), ("User", "USER"), ("StopSignal", "STOPSIGNAL")):
+        if config.text(name):
+            lines.append(f"{word} {config.text(name)}")
+    for name, word in (("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
+        if config.strings(name):
+            lines.append(f"{word} {json.dumps(config.strings(name), ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"

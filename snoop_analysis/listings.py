@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verdicts as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from snoop_analysis.errors import OptionError
+from snoop_analysis.names import name_of
+from snoop_analysis.sqltext import statement
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from snoop_analysis.judging import Answer
+
+KEYS: Final = ("package", "directory", "layer", "verdict", "file", "outside")
+_FILES: Final = pa.schema(
+    [
+        ("path", pa.string()),
+        ("verdict", pa.string()),
+        ("kept", pa.bool_()),
+        ("inferred", pa.bool_()),
+        ("bytes", pa.int64()),
+        ("type", pa.string()),
+        ("mode", pa.string()),
+        ("uid", pa.int64()),
+        ("gid", pa.int64()),
+        ("target", pa.string()),
+        ("hard_link_to", pa.string()),
+        ("layer", pa.int64()),
+        ("kind", pa.string()),
+        ("package", pa.string()),
+        ("version", pa.string()),
+        ("last_seen", pa.timestamp("us", "UTC")),
+        ("reason", pa.string()),
+        ("cause", pa.string()),
+    ]
+)
+_OUTSIDE: Final = pa.schema(
+    [("path", pa.string()), ("place", pa.string()), ("last_seen", pa.timestamp("us", "UTC"))]
+)
+
+
+def listing(answer: Answer, by: str) -> duckdb.DuckDBPyRelation:
+    """The verdicts by package, directory, layer or verdict, or file by file.
+
+    Columns are in ``sql/unused*.sql``.
+
+    Args:
+        answer: the verdicts.
+        by: one of ``KEYS``; ``directory:3`` for the first three levels; ``outside`` for what was
+            used and is not of the image.
+
+    Raises:
+        OptionError: there is no such key.
+    """
+    key, _, depth = by.partition(":")
+    if key not in KEYS or (depth and (key != "directory" or not depth.isdecimal())):
+        raise OptionError(f"{by!r} is nothing to list by; there are {', '.join(KEYS)}")
+    answer.replay.add_table("image_files", _files(answer))
+    answer.replay.add_table("outside", _outside(answer))
+    if key in ("file", "outside"):
+        return answer.replay.query(statement(f"unused_{key}"))
+    names = {"package": "kind, package, version"}.get(key, key)
+    keys = f"directory_of(path, {int(depth or 2)}) AS directory" if key == "directory" else names
+    answer.replay.execute(statement("unused_directory"))
+    query = statement("unused").replace("/* keys */", keys).replace("/* names */", names)
+    return answer.replay.query(query)
+
+
+def _files(answer: Answer) -> pa.Table:
+    image = answer.judgement.image
+    first = image.first_names
+    rows = [
+        {
+            "path": name_of(one.path),
+            "verdict": one.verdict.value,
+            "kept": one.kept,
+            "inferred": one.inferred,
+            "bytes": one.bytes,
+            "type": one.inode.kind.value,
+            "mode": f"{one.inode.mode:04o}",
+            "uid": one.inode.uid,
+            "gid": one.inode.gid,
+            "target": name_of(one.inode.target) or None,
+            "hard_link_to": name_of(first[one.inode]) if first[one.inode] != one.path else None,
+            "layer": one.inode.layer,
+            "kind": one.package and one.package.kind,
+            "package": one.package and name_of(one.package.name),
+            "version": one.package and name_of(one.package.version),
+            "last_seen": one.last_seen,
+            "reason": one.reason and name_of(one.reason.text),
+            "cause": one.reason and one.reason.cause and name_of(one.reason.cause),
+        }
+        for one in answer.judgement.files
+    ]
+    return _table(rows, _FILES)
+
+
+def _outside(answer: Answer) -> pa.Table:
+    rows = [
+        {"path": name_of(one.path), "place": name_of(one.place), "last_seen": one.last_seen}
+        for one in answer.judgement.observed.outside.values()
+    ]
+    return _table(rows, _OUTSIDE)
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), columns)

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verdicts: what was seen, what that needs, and what may be missing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from snoop_analysis import Capture
+from snoop_analysis.cli import cli
+from snoop_analysis.closure import RULES
+from snoop_analysis.closure.policy import PRESETS, parse, preset
+from snoop_analysis.errors import OptionError
+from snoop_analysis.image import Image, open_image
+from snoop_analysis.judging import Answer, judge
+from tests.analysis.conftest import Event, write_session
+from tests.slim.images import as_archive, docker_save, entry, layer, link
+
+Judge = Callable[..., Answer]
+EXEC = {"syscall": "execve", "ret": 0}
+STAT = {"syscall": "newfstatat", "ret": 0, "flags": 0}
+LSTAT = STAT | {"flags": 256}
+
+
+@pytest.fixture
+def judged(image: Image, tmp_path: Path) -> Judge:
+    """``judged(events, session={}, **settings)``: the answer about the image with everything."""
+
+    def make(events: list[Event], session: dict[str, Any] | None = None, **settings: Any) -> Answer:
+        path = write_session(tmp_path / "capture", events, **(session or {}))
+        return judge(Capture(path), image, **settings)
+
+    return make
+
+
+def verdict(answer: Answer, path: str) -> str:
+    return answer.judgement.verdict(path).value
+
+
+SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
+    ({"path": "/app/m.py"}, "/app/m.py", "used"),
+    ({"path": "/current/m.py"}, "/app/m.py", "used"),
+    ({"path": "/current/m.py"}, "/current", "needed by a used file"),
+    ({"path": "m.py", "base": "/app"}, "/app/m.py", "used"),
+    ({"path": "../app/./m.py", "base": "/etc/ssl/.."}, "/app/m.py", "used"),
+    ({"path": "/bin/../share/doc/x/readme"}, "/usr/share/doc/x/readme", "used"),
+    ({"path": "/x", "real_path": "/app/m.py"}, "/app/m.py", "used"),
+    ({"path": "x", "base": None, "real_path": "/app"} | {"syscall": "chdir"}, "/app", "used"),
+    ({"path": "/app"}, "/app", "used"),  # opened to be listed
+    ({"path": "/app"}, "/app/m.py", "not observed"),
+    ({"path": "/app/m.py"} | STAT, "/app/m.py", "looked at only"),
+    ({"path": "/bin/sh"} | STAT, "/usr/bin/dash", "looked at only"),
+    ({"path": "/bin/sh"} | LSTAT, "/usr/bin/sh", "looked at only"),
+    ({"path": "/bin/sh"} | LSTAT, "/usr/bin/dash", "needed by a used file"),
+    ({"path": "/bin/sh", "syscall": "readlink"}, "/usr/bin/sh", "used"),
+    ({"path": "/app/m.py", "ret": -13}, "/app/m.py", "looked at only"),  # EACCES
+    ({"path": "/app/m.py/x", "ret": -20}, "/app/m.py", "looked at only"),  # ENOTDIR
+    ({"path": "/app/m.py", "ret": -2}, "/app/m.py", "not observed"),  # removed while it ran
+    ({"path": "/app/m.py", "ret": None, "note": "restarted"}, "/app/m.py", "used"),
+    ({"path": "/app/m.py", "syscall": "io_uring:openat"}, "/app/m.py", "used"),
+    ({"path": "/app/m.py", "syscall": "io_uring:statx"}, "/app/m.py", "looked at only"),
+    ({"path": "/app/new.log"}, "/app", "needed by a used file"),  # made in there
+    ({"path": "app", "path_role": "old", "syscall": "symlink"}, "/app", "not observed"),
+    ({"path": "/app/m.py"}, "/usr/share/doc/x/readme", "not observed"),
+]
+
+
+@pytest.mark.parametrize(("event", "path", "wanted"), SEEN, ids=str)
+def test_what_an_event_says_of_a_file(judged: Judge, event: Event, path: str, wanted: str) -> None:
+    assert verdict(judged([event]), path) == wanted
+
+
+def test_below_a_changed_root(judged: Judge) -> None:
+    events = [{"path": "/var/jail", "syscall": "chroot", "ret": 0}, {"path": "/data"}]
+    assert verdict(judged(events), "/var/jail/data") == "used"
+
+
+CLOSURE: list[tuple[str, Event, str, str]] = [  # rules, an event, what it needs, whose need
+    ("link", {"path": "/bin/prog"}, "/bin", "/usr/bin/prog"),
+    ("link", {"path": "/etc/localtime"} | LSTAT, "/usr/share/zoneinfo/UTC", "/etc/localtime"),
+    ("parent", {"path": "/app/m.py"}, "/app", "/app/m.py"),
+    ("script", {"path": "/app/run"} | EXEC, "/app/outer", "/app/run"),
+    ("script", {"path": "/app/run"} | EXEC, "/usr/bin/dash", "/app/outer"),
+    (
+        "interpreter library",
+        {"path": "/bin/prog"} | EXEC,
+        "/lib64/ld-linux-x86-64.so.2",
+        "/usr/bin/prog",
+    ),
+    ("library", {"path": "/bin/prog"}, "/usr/private/libfoo.so", "/usr/bin/prog"),
+    ("library", {"path": "/bin/prog"}, "/opt/lib/libbar.so", "/usr/private/libfoo.so"),
+    ("library", {"path": "/bin/prog"}, "/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/bin/prog"),
+    (
+        "library",
+        {"path": "/bin/prog"},
+        "/usr/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3/libc.so.6",
+        "/usr/bin/prog",
+    ),
+    ("set", {"path": "/etc/ld.so.cache"}, "/etc/ld.so.conf.d/app.conf", "/etc/ld.so.cache"),
+    ("set", {"path": "/etc/ssl/certs/one.pem"}, "/etc/ssl/certs/two.pem", "/etc/ssl/certs/one.pem"),
+    (
+        "set",
+        {"path": "/etc/ssl/certs/one.pem"},
+        "/usr/share/pem/three.pem",
+        "/etc/ssl/certs/one.pem",
+    ),
+    (
+        "set",
+        {"path": "/etc/localtime"},
+        "/usr/share/zoneinfo/Europe/Rome",
+        "/usr/share/zoneinfo/UTC",
+    ),
+    (
+        "set",
+        {"path": "/usr/lib/locale/C.utf8/LC_CTYPE"},
+        "/usr/lib/locale/C.utf8/LC_TIME",
+        "/usr/lib/locale/C.utf8/LC_CTYPE",
+    ),
+    (
+        "set",
+        {"path": "/etc/nsswitch.conf"},
+        "/usr/lib/x86_64-linux-gnu/libnss_x.so.2",
+        "/etc/nsswitch.conf",
+    ),
+    ("bytecode", {"path": "/app/__pycache__/m.cpython-311.pyc"}, "/app/m.py", "/app/__pycache__/m"),
+    ("bytecode", {"path": "/app/m.py"}, "/app/__pycache__/m.cpython-311.pyc", "/app/m.py"),
+    ("runtime", {"path": "/app/m.py"}, "/etc/passwd", ""),
+    ("runtime", {"path": "/app/m.py"}, "/tmp", ""),
+    ("nameless", {"path": "m.py"}, "/app/m.py", ""),
+]
+
+
+@pytest.mark.parametrize(("rule", "event", "path", "cause"), CLOSURE, ids=str)
+def test_what_a_file_needs(judged: Judge, rule: str, event: Event, path: str, cause: str) -> None:
+    answer = judged([event])
+    assert verdict(answer, path) == "needed by a used file"
+    assert path in answer.judgement.kept
+    assert cause in "\n".join(answer.judgement.why(path))
+    without = judged([event], without_rules=rule.split())
+    assert verdict(without, path) == "not observed"
+    assert path not in without.judgement.kept
+
+
+def test_every_rule_is_tested() -> None:
+    assert {rule.split()[0] for rule, *_ in CLOSURE} == set(RULES)
+
+
+def test_what_is_not_needed(judged: Judge) -> None:
+    events = [{"path": "/bin/prog"} | EXEC, {"path": "/app/opened"}, {"path": "/app/run"} | EXEC]
+    answer = judged(events)
+    for path in ("/usr/bin/never", "/lib/libbar.so", "/app/other.py", "/usr/lib/locale/de/LC_TIME"):
+        assert verdict(answer, path) == "not observed"
+
+
+def test_why_names_every_step(judged: Judge) -> None:
+    answer = judged([{"path": "/bin/prog", "exe": "/usr/bin/dash"} | EXEC])
+    said = list(answer.judgement.why("/opt/lib/libbar.so"))
+    assert said == [
+        "/opt/lib/libbar.so: needed by a used file",
+        "  libbar.so, DT_NEEDED of /usr/private/libfoo.so",
+        "    libfoo.so, DT_NEEDED of /usr/bin/prog",
+        "      used: 1 calls (execve), by /usr/bin/dash, as /bin/prog",
+    ]
+    assert "inferred" in list(answer.judgement.why("/lib64/ld-linux-x86-64.so.2"))[1]
+    assert list(answer.judgement.why("/nowhere")) == ["/nowhere: not in the image"]
+    assert list(answer.judgement.why("/usr/bin/never")) == ["/usr/bin/never: not observed"]
+
+
+DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
+    (
+        {},
+        {"losses": {"ring_full": 1024}},
+        "1,024 events were lost while recording: ring_full 1,024",
+    ),
+    ({"path": "m.py"}, {}, "1 relative paths have no known directory"),
+    ({"path": None}, {}, "1 paths could not be read"),
+    ({"exe": "/usr/bin/prog"}, {}, "/usr/bin/prog was running before recording began"),
+    ({"path": "/data/tool"} | EXEC, {}, "/data/tool was executed and is not in the image"),
+    ({"cgroup_id": 9}, {}, "no event of these containers was recorded"),
+    ({"path": "/app/run", "ret": -2}, {"containers": None}, ""),
+]
+
+
+@pytest.mark.parametrize(("event", "session", "said"), DOUBTS, ids=str)
+def test_doubts_come_first(
+    everything: Path, tmp_path: Path, event: Event, session: dict[str, Any], said: str
+) -> None:
+    path = write_session(tmp_path / "capture", [{"path": "/app/m.py"} | event], **session)
+    done = run("unused", path, "--image", everything, "--strict")
+    lines = done.stdout.splitlines()
+    if not said:
+        assert done.exit_code == 0
+        assert lines[0].startswith("1 capture on 1 host")
+        return
+    assert done.exit_code == 3
+    assert lines[0] == "! UNCERTAIN: a file that was not observed may have been used all the same"
+    assert said in "\n".join(lines)
+    assert "unused" not in done.stdout
+
+
+def test_removed_and_missing_segments_are_gaps(everything: Path, tmp_path: Path) -> None:
+    path = write_session(tmp_path / "capture", [{"path": f"/{n}"} for n in range(9)], 3)
+    (path / "events-00000001.parquet").unlink()
+    done = run("unused", path, "--image", everything, "--strict")
+    assert done.exit_code == 3
+    assert "! retention removed the beginning of capture" in done.stdout
+    assert "1 retention gaps" in done.stdout
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(one) for one in arguments])
+
+
+def test_volumes_are_told_apart(judged: Judge) -> None:
+    mounts = [{"mount_point": "/"}, {"mount_point": "/app"}, {"mount_point": "/data"}]
+    containers = [{"cgroup_id": 1, "name": "app", "mounts": mounts}]
+    events = [{"path": "/app/m.py"}, {"path": "/data/x"}, {"path": "/opt/new"}]
+    answer = judged(events, {"containers": containers})
+    assert verdict(answer, "/app/m.py") == "not observed"
+    assert "/app" in answer.judgement.kept
+    places = {one.path: one.place for one in answer.judgement.observed.outside.values()}
+    assert places == {
+        "/app/m.py": "mounted at /app",
+        "/data/x": "mounted at /data",
+        "/opt/new": "not in the image",
+    }
+
+
+def session_of(path: Path, digest: str | None, file: str) -> Path:
+    container = {"cgroup_id": 1, "name": path.name, "image_digest": digest}
+    return write_session(path, [{"path": file}], containers=[container], host=path.name)
+
+
+def test_captures_of_an_image_count_together_and_others_are_refused(tmp_path: Path) -> None:
+    base = layer([entry("a", b"a"), entry("b", b"b"), entry("c", b"c")])
+    image = open_image(as_archive(docker_save([base]), tmp_path / "image.tar"))
+    (own,) = image.digests
+    first = session_of(tmp_path / "one", f"registry/app@{own}", "/a")
+    second = session_of(tmp_path / "two", own, "/b")
+    answer = judge(Capture(first, second), image)
+    assert [verdict(answer, f"/{name}") for name in "abc"] == ["used", "used", "not observed"]
+    assert (answer.standing.captures, answer.standing.hosts) == (2, 2)
+
+    other = session_of(tmp_path / "three", f"sha256:{'0' * 64}", "/c")
+    with pytest.raises(OptionError, match="three is of another image"):
+        judge(Capture(first, other), image)
+    forced = judge(Capture(first, other), image, force=True)
+    assert verdict(forced, "/c") == "used"
+    assert "as forced" in forced.notes[0]
+
+    unknown = session_of(tmp_path / "four", None, "/b")
+    answer = judge(Capture(first, unknown), image)
+    assert verdict(answer, "/b") == "used"
+    assert "may have run another image" in answer.notes[0]
+
+
+def test_policies(judged: Judge) -> None:
+    policy = parse(
+        "keep: ['/usr/share/doc/**']\n"
+        "drop: ['/app/*.py', '/usr/share/**']\n"
+        "sets: {pair: {when: [/app/outer], keep: ['{directory}/opened']}}\n",
+        "policy.yaml",
+    )
+    events = [{"path": "/app/outer"}, {"path": "/app/m.py"}]
+    answer = judged(events, policy=policy)
+    kept = answer.judgement.kept
+    assert "/usr/share/doc/x/readme" in kept
+    assert verdict(answer, "/usr/share/doc/x/readme") == "not observed"
+    assert list(answer.judgement.why("/usr/share/doc/x/readme"))[1] == "  kept by policy"
+    assert "/app/m.py" not in kept
+    assert "the policy drops" in "\n".join(answer.notes)
+    assert verdict(answer, "/app/opened") == "needed by a used file"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("keep: /etc", "keep has to be a list"),
+        ("keep: [etc]", "has to start with /"),
+        ("kept: []", "says 'kept', which a policy does not know"),
+        ("[", "is not YAML"),
+        ("- a", "has to be a table"),
+        ("sets: {x: {keep: []}, y: 1}", "sets: y has to be a table"),
+    ],
+)
+def test_a_policy_that_is_none(everything: Path, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+    capture = write_session(tmp_path / "capture", [])
+    done = run("unused", capture, "--image", everything, "--policy", tmp_path / "policy.yaml")
+    assert isinstance(done.exception, OptionError)
+    assert said in str(done.exception)
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "system"])
+def test_presets_are_policies(name: str) -> None:
+    policy = preset(name)
+    assert policy.keep or policy.sets
+
+
+def test_looked_at_can_go_and_a_rule_has_to_be_one(judged: Judge) -> None:
+    events = [{"path": "/usr/share/doc/x/readme"} | STAT, {"path": "/app/m.py"}]
+    assert "/usr/share/doc/x/readme" in judged(events).judgement.kept
+    kept = judged(events, drop_looked_at=True).judgement.kept
+    assert "/usr/share/doc/x/readme" not in kept
+    assert "/app/m.py" in kept
+    with pytest.raises(OptionError, match="there is no rule 'links'"):
+        judged(events, without_rules=["links"])
+
+
+def test_listings(everything: Path, tmp_path: Path) -> None:
+    path = write_session(tmp_path / "capture", [{"path": "/bin/prog"} | EXEC, {"path": "/new"}])
+    arguments = ("unused", path, "--image", everything, "--json")
+
+    def rows(by: str) -> list[dict[str, Any]]:
+        return list(json.loads(run(*arguments, "--by", by).stdout))
+
+    files = {row["path"]: row for row in rows("file")}
+    loader = files["/lib64/ld-linux-x86-64.so.2"]
+    assert (loader["verdict"], loader["inferred"], loader["kept"]) == (
+        "needed by a used file",
+        True,
+        True,
+    )
+    assert files["/usr/bin/never"]["verdict"] == "not observed"
+    assert files["/bin"]["target"] == "usr/bin"
+    by_verdict = {row["verdict"]: row["files"] for row in rows("verdict")}
+    assert sum(by_verdict.values()) == sum(one["type"] != "directory" for one in files.values())
+    directories = {row["directory"]: row for row in rows("directory:1")}
+    assert directories["/app"]["files"] == directories["/app"]["not_observed_files"] == 6
+    assert [row["path"] for row in rows("outside")] == ["/new"]
+    assert [row["layer"] for row in rows("layer")] == [0]
+    assert "nothing to list by" in str(run(*arguments, "--by", "size").exception)
+
+
+def test_hard_links_weigh_once(tmp_path: Path) -> None:
+    first, second = entry("a", b"12345"), entry("b", b"")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/a").write_bytes(b"12345")
+    (tmp_path / "root/b").hardlink_to(tmp_path / "root/a")
+    assert first
+    assert second
+    capture = write_session(tmp_path / "capture", [{"path": "/b"}])
+    answer = judge(Capture(capture), open_image(tmp_path / "root"))
+    weights = {one.path: (one.bytes, one.kept) for one in answer.judgement.files}
+    assert weights == {"/": (0, True), "/a": (0, False), "/b": (5, True)}
+
+
+def test_hostile_names_are_only_shown(tmp_path: Path) -> None:
+    names = ["new\nline", "esc\x1b[2J", "'; DROP TABLE x; --", "lat\udce9", "<b>"]
+    file = tmp_path / "image.tar"
+    file.write_bytes(layer([*(entry(one, b"") for one in names), link("l\n", "x\x1b")]))
+    events: list[Event] = [
+        {"path": "/new\nline"},
+        {"path": "/'; DROP TABLE x; --"},
+        {"path": "/lat?", "path_bytes": b"/lat\xe9"},
+    ]
+    capture = write_session(tmp_path / "capture", events)
+    answer = judge(Capture(capture), open_image(file))
+    used = {one.path for one in answer.judgement.files if one.verdict.value == "used"}
+    assert used == {"/new\nline", "/'; DROP TABLE x; --", "/lat\udce9"}
+    done = run("unused", capture, "--image", file, "--by", "file")
+    assert done.exit_code == 0
+    assert "\x1b" not in done.stdout
+    assert "/lat\\xe9" in done.stdout

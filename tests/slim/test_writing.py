@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slimmed images and lists, written and read back by the programs that they are for."""
+
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from snoop_analysis.cli import cli
+from snoop_analysis.image import Kind, open_image
+from tests.analysis.conftest import Event, write_session
+from tests.slim.images import as_archive, docker_save, entry, hard_link, layer, link
+
+BASE = layer(
+    [
+        entry("etc", mode=0o700, uid=5, gid=6, mtime=77),
+        entry("etc/set", b"root", mode=0o4711, mtime=88),
+        entry("etc/sticky", mode=0o1777),
+        hard_link("etc/same", "etc/set"),
+        link("etc/link", "set"),
+        entry("etc/caf\udce9", b"latin", pax_headers={"SCHILY.xattr.user.a": "\udcff\n1"}),
+        entry("etc/[a]*", b"glob"),
+        entry("etc/new\nline", b""),
+        entry("etc/fifo", type=tarfile.FIFOTYPE),
+        entry("etc/null", type=tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
+        entry("etc/gone", b"not observed"),
+    ]
+)
+KEPT = ["/", "/etc", "/etc/[a]*", "/etc/caf\udce9", "/etc/fifo", "/etc/link", "/etc/new\nline"]
+KEPT += ["/etc/null", "/etc/same", "/etc/set", "/etc/sticky"]
+CONFIG: dict[str, Any] = {
+    "Env": ["PATH=/bin", "MONEY=$5"],
+    "Entrypoint": ["/etc/set"],
+    "User": "www",
+    "Labels": {"a b": 'c"d'},
+    "ExposedPorts": {"80/tcp": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("image") / "image.tar"
+    return as_archive(docker_save([BASE], **CONFIG), path)
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    events: list[Event] = [{"path": one} for one in KEPT if one.isascii()]
+    events.append({"path": "?", "path_bytes": b"/etc/caf\xe9"})
+    return write_session(tmp_path_factory.mktemp("capture"), events)
+
+
+def unused(capture: Path, image: Path, *options: object) -> str:
+    words = ["unused", str(capture), "--image", str(image), *map(str, options)]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("option", ["--write", "--write-image"])
+def test_what_is_kept_is_what_it_was(
+    capture: Path, image: Path, tmp_path: Path, option: str
+) -> None:
+    unused(capture, image, option, tmp_path / "slim.tar")
+    whole, slim = open_image(image), open_image(tmp_path / "slim.tar")
+    assert list(slim.files) == KEPT
+    for path, inode in slim.files.items():
+        if path == "/":
+            continue
+        old = whole.files[path]
+        for name in ("kind", "mode", "uid", "gid", "mtime", "size", "target", "device", "xattrs"):
+            assert getattr(inode, name) == getattr(old, name), (path, name)
+        if inode.kind is Kind.FILE:
+            assert slim.read(path, 100) == whole.read(path, 100)
+    assert slim.files["/etc/same"] is slim.files["/etc/set"]
+    if option == "--write-image":
+        assert slim.config.container == whole.config.container
+
+
+@pytest.mark.parametrize("option", ["--write", "--write-image"])
+def test_the_same_files_give_the_same_bytes(
+    capture: Path, image: Path, tmp_path: Path, option: str
+) -> None:
+    for name in ("one", "two"):
+        unused(capture, image, option, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_gnu_tar_reads_it(capture: Path, image: Path, tmp_path: Path) -> None:
+    unused(capture, image, "--write", tmp_path / "slim.tar")
+    listed = subprocess.run(
+        ["tar", "-tf", tmp_path / "slim.tar"], capture_output=True, check=True
+    ).stdout
+    assert listed.count(b"\n") == len(KEPT)
+
+
+def unpacked(path: Path) -> Path:
+    path.mkdir()
+    subprocess.run(["tar", "-x", "--exclude=etc/null", "-C", path], input=BASE, check=True)
+    return path
+
+
+def found(root: Path) -> set[bytes]:
+    done = subprocess.run(["find", ".", "-print0"], cwd=root, capture_output=True, check=True)
+    return {name[1:] or b"/" for name in done.stdout.split(b"\0") if name}
+
+
+def test_tar_and_rsync_take_their_lists(capture: Path, tmp_path: Path) -> None:
+    root = unpacked(tmp_path / "root")
+    said = unused(
+        capture, root, "--list", "tar", tmp_path / "tar", "--list", "rsync", tmp_path / "rsync"
+    )
+    assert "left out 1 files with a line break" in said
+    wanted = {one.encode(errors="surrogateescape") for one in KEPT} - {
+        b"/etc/null",
+        b"/etc/new\nline",
+    }
+
+    copy = tmp_path / "copy.tar"
+    subprocess.run(
+        [
+            "tar",
+            "-cf",
+            copy,
+            "-C",
+            root,
+            "--no-recursion",
+            "--verbatim-files-from",
+            "-T",
+            tmp_path / "tar",
+        ],
+        check=True,
+    )
+    by_tar = tmp_path / "by_tar"
+    by_tar.mkdir()
+    subprocess.run(["tar", "-xf", copy, "-C", by_tar], check=True)
+    assert found(by_tar) == wanted
+
+    by_rsync = tmp_path / "by_rsync"
+    subprocess.run(
+        ["rsync", "-a", f"--filter=merge {tmp_path / 'rsync'}", f"{root}/", by_rsync], check=True
+    )
+    assert found(by_rsync) == wanted
+
+
+def test_lists_for_people_and_slim(capture: Path, image: Path, tmp_path: Path) -> None:
+    kinds = ("keep", "slim", "dockerfile")
+    unused(capture, image, *[word for one in kinds for word in ("--list", one, tmp_path / one)])
+    keep = (tmp_path / "keep").read_bytes().splitlines()
+    assert b"/etc/caf\xe9" in keep
+    assert b"/etc/gone" not in keep
+    slim = (tmp_path / "slim").read_text(errors="replace").splitlines()
+    assert "/etc/set" in slim
+    assert "/etc" not in slim
+    lines = (tmp_path / "dockerfile").read_text().splitlines()
+    assert lines[1:] == [
+        "FROM scratch",
+        "ADD slim.tar /",
+        'ENV PATH="/bin"',
+        'ENV MONEY="\\$5"',
+        'LABEL "a b"="c\\"d"',
+        "EXPOSE 80/tcp",
+        "USER www",
+        'ENTRYPOINT ["/etc/set"]',
+    ]
