@@ -2,6 +2,7 @@
 """The attached BPF program as the recorder holds it: file descriptors and shared memory."""
 
 import ctypes
+import errno
 import json
 import mmap
 import os
@@ -81,8 +82,15 @@ class Program:
         Raises:
             CaptureError: the program cannot be attached any more.
         """
-        if "link:on_sys_enter" in self.descriptors or not self._config[_SECCOMP_AT]:
-            return
+        if "link:on_sys_enter" not in self.descriptors and self._config[_SECCOMP_AT]:
+            self.attach_sys_enter()
+
+    def attach_sys_enter(self) -> None:
+        """Watch what calls enter with.
+
+        Raises:
+            CaptureError: the program cannot be attached any more.
+        """
         libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
         link = libbpf.bpf_raw_tracepoint_open(
             b"sys_enter", self.descriptors["program:on_sys_enter"]
@@ -144,8 +152,12 @@ def _with_cause(error: str, complaint: bytes) -> str:
 
 
 def _entries(descriptor: int, key_size: int, value_size: int) -> list[tuple[bytes, bytes]]:
-    """All entries of a hash map, bpf(2) BPF_MAP_GET_NEXT_KEY and BPF_MAP_LOOKUP_ELEM."""
-    libbpf = ctypes.CDLL("libbpf.so.1")
+    """All entries of a hash map, bpf(2) BPF_MAP_GET_NEXT_KEY and BPF_MAP_LOOKUP_ELEM.
+
+    Raises:
+        CaptureError: the kernel does not let this process read it.
+    """
+    libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
     key = ctypes.create_string_buffer(key_size)
     value = ctypes.create_string_buffer(value_size)
     entries = []
@@ -154,4 +166,6 @@ def _entries(descriptor: int, key_size: int, value_size: int) -> list[tuple[byte
         if libbpf.bpf_map_lookup_elem(descriptor, key, value) == 0:
             entries.append((key.raw, value.raw))
         more = libbpf.bpf_map_get_next_key(descriptor, key, key)
+    if ctypes.get_errno() != errno.ENOENT:
+        raise CaptureError(f"cannot read a BPF map: {os.strerror(ctypes.get_errno())}")
     return entries
