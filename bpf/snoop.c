@@ -570,13 +570,15 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	struct config *cfg = get_config();
 	u64 inode, at, ids[2], n = call->row;
 
+	if (!cfg)
+		return false;
 	if (call->request) {
 		ids[0] = call->request;
 		ids[1] = 0;
 	} else {
 		start_at(call, call->result);
 		inode = DENTRY(call, d_inode);
-		if (!inode || !cfg)
+		if (!inode)
 			return false;
 		ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
 		ids[1] = load(inode + AT_inode__i_ino);
