@@ -241,6 +241,21 @@ static inline struct block *get_block(u64 serial)
 	return blocks.lookup(&index);
 }
 
+/* The id of the task's cgroup at this depth of the tree; 0 if that lies higher. */
+static inline u64 ancestor_cgroup(u32 level)
+{
+#ifdef AT_cgroup__ancestor_ids /* until Linux 6.0; the helper is for tracing since 5.15 */
+	u64 set = load(bpf_get_current_task() + AT_task_struct__cgroups);
+	u64 cgroup = load(set + AT_css_set__dfl_cgrp);
+
+	if (level > load32(cgroup + AT_cgroup__level))
+		return 0;
+	return load(cgroup + AT_cgroup__ancestor_ids + (u64)level * sizeof(u64));
+#else
+	return bpf_get_current_ancestor_cgroup_id(level);
+#endif
+}
+
 /*
  * How deep the root lies in the kernel's tree. User space cannot know in a cgroup namespace: it
  * is found with the first task below the root.
@@ -248,7 +263,7 @@ static inline struct block *get_block(u64 serial)
 static inline bool find_level(struct root *root)
 {
 	for (u32 level = 0; level < MAX_LEVELS; level++) {
-		u64 id = bpf_get_current_ancestor_cgroup_id(level);
+		u64 id = ancestor_cgroup(level);
 
 		if (!id)
 			break;
@@ -264,7 +279,7 @@ static inline bool is_below(struct root *root)
 {
 	if (root->level == LEVEL_UNKNOWN)
 		return find_level(root);
-	return bpf_get_current_ancestor_cgroup_id(root->level) == root->cgroup;
+	return ancestor_cgroup(root->level) == root->cgroup;
 }
 
 /* The task's cgroup if that is, or lies below, a traced one; else 0. */
@@ -388,9 +403,9 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 		got = bpf_probe_read_kernel_str(block->area + at, PATH_READ, (void *)address);
 	else
 		got = bpf_probe_read_user_str(block->area + at, PATH_READ, (void *)address);
-	if (got <= 0 || got == PATH_READ)
+	if (got < 0 || got == PATH_READ)
 		return -1;
-	return got - 1;
+	return got ? got - 1 : 0; /* older kernels return 0 for an empty path, newer ones 1 */
 }
 
 /* Does the path begin at a directory that the row must name? */

@@ -2,6 +2,7 @@
 """What bpf/snoop.c must know of the running kernel: offsets as macros, places of arguments."""
 
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +50,12 @@ _URING_FIELDS: Final = (
     "io_open.file_slot",
     "io_open.how.resolve",
     "filename.name",
+)
+_ANCESTOR_FIELDS: Final = (
+    "task_struct.cgroups",
+    "css_set.dfl_cgrp",
+    "cgroup.level",
+    "cgroup.ancestor_ids",
 )
 _SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
 _SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
@@ -118,7 +125,11 @@ def _flag(kernel: KernelTypes, name: str, choices: tuple[tuple[str, int], ...]) 
 
 def knows_uring(kernel: KernelTypes) -> bool:
     """Are io_uring's requests laid out as ``opcodes`` has them? They are since Linux 6.0."""
-    return all(kernel.offset(field) is not None for field in _URING_FIELDS)
+    return _has_all(kernel, _URING_FIELDS)
+
+
+def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
+    return all(kernel.offset(field) is not None for field in fields)
 
 
 def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
@@ -126,6 +137,8 @@ def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
     fields = kernel.offsets(_FIELDS)
     if knows_uring(kernel):
         fields |= kernel.offsets(_URING_FIELDS)
+    if _has_all(kernel, _ANCESTOR_FIELDS):
+        fields |= kernel.offsets(_ANCESTOR_FIELDS)
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
     return {
         **{"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()},
