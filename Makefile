@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development
 
-.PHONY: help setup packages test-packages demo test check clean
+.PHONY: help setup packages test-packages demo test prove-slim check clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,6 +50,9 @@ demo: packages $(READY) ## record a real program, replay it, write demo/report.j
 
 test: test-packages setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
 	$(BIN)/python -m pytest
+
+prove-slim: test-packages setup ## slim services for real and run them: sizes, and what breaks without a rule
+	$(BIN)/python -m bench.prove_slim
 
 check: setup ## lint, format and types
 	$(BIN)/ruff check .
