@@ -6,14 +6,33 @@ The layout of BTF is documented in the kernel's Documentation/bpf/btf.rst; libbp
 
 import ctypes
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from snoop_capture.errors import CaptureError
+
+VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _KIND_TYPEDEF: Final = 8
 _MODIFIERS: Final = {_KIND_TYPEDEF, 9, 10, 11}  # typedef, volatile, const, restrict
+
+
+_NO_BTF: Final = (
+    "this kernel has no BTF (/sys/kernel/btf/vmlinux): snoop needs a kernel built with "
+    "CONFIG_DEBUG_INFO_BTF, as Debian's, Ubuntu's and Fedora's are"
+)
+
+
+def require() -> None:
+    """Make sure that the kernel has BTF.
+
+    Raises:
+        CaptureError: it has none.
+    """
+    if not VMLINUX.exists():
+        raise CaptureError(_NO_BTF)
 
 
 class _Type(ctypes.Structure):
@@ -53,10 +72,7 @@ class KernelTypes:
         self._lib = lib
         self._btf = lib.btf__load_vmlinux_btf()
         if not self._btf:
-            raise CaptureError(
-                "this kernel has no BTF (/sys/kernel/btf/vmlinux): snoop needs a kernel built with "
-                "CONFIG_DEBUG_INFO_BTF, as Debian's, Ubuntu's and Fedora's are"
-            )
+            raise CaptureError(_NO_BTF)
 
     def has_tracepoint(self, name: str) -> bool:
         """Is there a tracepoint of this name in the kernel (not in a module)?"""

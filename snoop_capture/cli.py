@@ -99,14 +99,42 @@ def run(
 
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
     """
+    from snoop_capture.clients import warning
     from snoop_capture.run import run as record
 
+    if said := warning(command):
+        click.echo(f"snoop-capture: {said}", err=True)
     capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))
     outcome = record(
         command, capture, force=force, ring_bytes=ring_buffer_size, flush=flush_interval
     )
     click.echo(f"snoop-capture: {outcome}", err=True)
     sys.exit(outcome.code)
+
+
+@cli.command(
+    epilog="\b\nExample:\n  snoop-capture check -o /var/lib/snoop",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    help="Where captures shall go: is it writable, how much space is there?",
+)
+@click.option("--pod", is_flag=True, help="Look for the own pod, too.")
+def check(output: Path, pod: bool) -> None:
+    """Say what this machine offers for recording, and what to do about what it lacks.
+
+    Exits with 0 only if recording would work: an event was seen.
+    """
+    from snoop_capture.check import NO, findings
+
+    possible = True
+    for finding in findings(output, pod):
+        click.echo(str(finding))
+        possible &= finding.state != NO
+    sys.exit(0 if possible else _PROBLEM)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from snoop_capture import privileges
 from snoop_capture.errors import CaptureError
 
 if TYPE_CHECKING:  # it imports NumPy, before which avoid_threads() must be called
@@ -117,13 +118,8 @@ def _make(capture: Path, uid: int) -> None:
 
 
 def _may_change_user() -> bool:
-    held = _effective()
+    held = privileges.effective()
     return os.geteuid() == 0 and all(held >> bit & 1 for bit in (_CAP_SETGID, _CAP_SETUID))
-
-
-def _effective() -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("CapEff:")[2].split()[0], 16)
 
 
 def _try(trial: Callable[[], int]) -> int:

@@ -20,6 +20,7 @@ from snoop_capture import offsets, syscalls
 from snoop_capture.btf import KernelTypes
 from snoop_capture.errors import CaptureError
 from snoop_capture.syscalls import Syscall, syscall_table
+from snoop_capture.targets import MAX_ROOTS
 
 MAPS: Final = ("control", "config", "blocks", "losses", "bell", "steps", "seen")
 _HOOKS: Final = {
@@ -35,7 +36,6 @@ _URING_HOOKS: Final = {
     "on_uring_complete": ("io_uring_complete",),
 }
 _STEPS: Final = {"next_row": 0, "walk": 1}
-_MAX_ROOTS: Final = 16
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def _macros(kernel: KernelTypes, registers: offsets.Registers) -> dict[str, int]
         **{f"STEP_{name.upper()}": number for name, number in _STEPS.items()},
         "NR_EXECVE": numbers["execve"],
         "NR_EXECVEAT": numbers["execveat"],
-        "MAX_ROOTS": _MAX_ROOTS,
+        "MAX_ROOTS": MAX_ROOTS,
     }
 
 

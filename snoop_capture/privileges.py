@@ -18,16 +18,18 @@ def require() -> None:
     Raises:
         CaptureError: a capability is missing; the message says which.
     """
-    held = _effective()
+    held = effective()
     missing = [name for name, bit in _NEEDED.items() if not held >> bit & 1]
     if missing and not held >> _CAP_SYS_ADMIN & 1:
         raise CaptureError(
             f"recording needs {' and '.join(missing)}, which this process does not have: "
-            "run it as root (sudo snoop-capture …)"
+            "run it as root (sudo snoop-capture …), in a pod as uid 0 with these added "
+            "(deploy/kubernetes)"
         )
 
 
-def _effective() -> int:
+def effective() -> int:
+    """The capabilities in effect, a bit each."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)

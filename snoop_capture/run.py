@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from snoop_capture import cgroups, privileges
+from snoop_capture import cgroups, check, privileges
 from snoop_capture.command import Command, CommandError, wait_for
 from snoop_capture.errors import CaptureError
 from snoop_capture.program import Program
@@ -60,7 +60,7 @@ def run(
         CaptureError: recording is not possible here, and nothing was started; or the capture
             could not be written to its end.
     """
-    privileges.require()
+    check.require()
     refuse_old(capture, force)
     layout = layout_here(ring_bytes)
     with ExitStack() as undo:
