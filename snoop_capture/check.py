@@ -25,7 +25,7 @@ OK: Final = "ok"
 LESS: Final = "less"
 NO: Final = "NO"
 
-_OLDEST_KERNEL: Final = (5, 11)
+_OLDEST_KERNEL: Final = (5, 10)
 _RINGBUF: Final = 27  # enum bpf_map_type, include/uapi/linux/bpf.h
 _SMALL_RING: Final = 1 << 20
 _LITTLE_SPACE: Final = 1 << 30
