@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # From Debian: what recording needs, and what the tests need besides. No kernel headers.
 PACKAGES := python3-bpfcc python3-seccomp python3-venv
 TEST_PACKAGES := strace gcc gcc-multilib libc6-dev musl-tools liburing-dev git tar \
-	runc crun busybox-static openssl
+	runc crun busybox-static openssl chromium
 BIN := .venv/bin
 READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development

@@ -30,6 +30,14 @@ def test_the_bpf_sources_are_in_the_wheel(wheel: Path) -> None:
     assert "snoop_capture/bpf/include/include/linux/types.h" in names
 
 
+def test_templates_styles_and_scripts_are_in_the_wheel(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = [path for path in (ROOT / "snoop_analysis/html").rglob("*") if path.is_file()]
+    wanted = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
+    assert {".html", ".css", ".js"} <= {Path(name).suffix for name in wanted}
+    assert wanted <= names
+
+
 def test_the_sql_and_the_types_are_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     sql = [path.relative_to(ROOT) for path in (ROOT / "snoop_analysis").rglob("*.sql")]

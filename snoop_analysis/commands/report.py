@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from snoop_analysis.commands.looks import Looks, looks
 from snoop_analysis.commands.options import (
     capture_arguments,
     exit_strictly,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   snoop-analyze capture/ --report report.json
+  snoop-analyze capture/ --html report.html --plot overview.png
   snoop-analyze capture/ --by syscall --json
   snoop-analyze capture/ --exclude /proc/,/tmp/ --max-unique-files 1000
   snoop-analyze capture/ --report report.json --watch 30s
@@ -80,6 +82,7 @@ class Duration(click.ParamType[float]):
     metavar="TIME",
     help="Keep the report current, every TIME (30s, 5m), until interrupted; needs --report.",
 )
+@looks
 @listing
 @replay_options
 @strict_option
@@ -90,6 +93,7 @@ def command(
     report_path: Path | None,
     keys: tuple[str, ...],
     watch: float | None,
+    looks: Looks,
     output: Output,
     strict: bool,
     **settings: Any,
@@ -98,10 +102,14 @@ def command(
     arguments = replay_arguments(**settings)
     if watch and (report_path is None or str(report_path) == "-"):
         raise click.UsageError("--watch needs --report FILE, the report to keep current")
+    if watch and looks.wanted:
+        raise click.UsageError("--watch keeps a report current; it takes no --html and no --plot")
     if watch and report_path is not None:
         _watch(captures, skip_damaged, memory_limit, report_path, watch, arguments)
         return
+    looks.check()
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
+    looks.write(replay)
     if keys:
         output.print(replay.breakdown(*[name for key in keys for name in key.split(",")]))
     elif report_path is not None:
@@ -110,6 +118,8 @@ def command(
         replay.report().print_to(sys.stdout)
     elif output != Output():
         output.print(replay.query(statement("listing")))
+    elif looks.wanted:
+        print_summary(replay, replay.report(), sys.stdout)
     else:
         print_summary(replay, replay.report(), sys.stdout)
         print()

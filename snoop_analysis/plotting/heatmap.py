@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import altair as alt
 
+from snoop_analysis.display.containers import labels
 from snoop_analysis.plotting.intervals import intervals
 from snoop_analysis.plotting.style import Picture, Style, empty
-from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -23,7 +22,7 @@ def heatmap(replay: Replay, style: Style) -> Picture:
     axis, found = intervals(replay, _NUMBER)
     if not found:
         return empty("No event has a time.", style)
-    names = container_labels(replay)
+    names = _labels(replay)
     cells = [
         {
             "container": names.get(one.container_no, "unknown container"),
@@ -52,13 +51,10 @@ def heatmap(replay: Replay, style: Style) -> Picture:
     return chart
 
 
-def container_labels(replay: Replay) -> dict[int | None, str]:
-    """A name for each container, by its number; the cgroup id tells apart those of one name."""
+def _labels(replay: Replay) -> dict[int | None, str]:
+    """A label for each container, by its number."""
     rows = replay.query(
         "SELECT container_no, name, cgroup_id FROM chosen ORDER BY container_no"
     ).fetchall()
-    times = Counter(name for _, name, _ in rows)
-    return {
-        number: printable(name if times[name] == 1 else f"{name} (cgroup {cgroup_id})")
-        for number, name, cgroup_id in rows
-    }
+    known = labels((name, cgroup_id) for _, name, cgroup_id in rows)
+    return {number: known[name, cgroup_id] for number, name, cgroup_id in rows}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import altair as alt
 
@@ -19,8 +19,6 @@ from snoop_analysis.plotting.timeline import timeline
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
-
-PICTURES: Final = ("overview", "timeline", "syscalls", "directories", "misses", "lru", "heatmap")
 
 
 class Plots:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ import vl_convert
 
 from snoop_analysis.errors import OptionError
 from snoop_analysis.plotting.style import Picture
-from snoop_format.session import put_in_place
+from snoop_analysis.replacing import replaced
 
 _SCALE: Final = 2  # pixels of a PNG for each of the picture's
 
@@ -45,10 +44,5 @@ def save(picture: Picture, path: Path) -> None:
     """
     check_name(path)
     content = png(picture) if path.suffix.lower() == ".png" else svg(picture).encode()
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        put_in_place(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(path) as target:
+        target.write_bytes(content)

@@ -34,7 +34,7 @@ def syscalls(replay: Replay, style: Style) -> Picture:
         if calls
     ]
     chart: alt.Chart = (
-        alt.Chart(alt.InlineData(values=bars), title="System calls")
+        alt.Chart(alt.InlineData(values=bars), title="Calls by system call")
         .mark_bar()
         .encode(
             x=alt.X("calls:Q", title="calls", axis=alt.Axis(tickCount=6, tickMinStep=1)),

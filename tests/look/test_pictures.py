@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from snoop_analysis import Capture
+from snoop_analysis.commands.looks import PICTURES
 from snoop_analysis.errors import OptionError
-from snoop_analysis.plotting.plots import PICTURES, Plots
+from snoop_analysis.plotting.plots import Plots
 from snoop_analysis.plotting.saving import png, save, svg
 from snoop_analysis.plotting.style import PAGE
 from snoop_analysis.replay import Replay

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers that sum it up."""
+
+from snoop_analysis.html.section import Section, Source
+
+
+def section(source: Source) -> Section:
+    """Events, files, and what is wrong with some of them."""
+    report = source.report
+    ((hits, misses),) = source.replay.query(
+        "SELECT coalesce(sum(hits), 0)::BIGINT, coalesce(sum(misses), 0)::BIGINT FROM lookups"
+    ).fetchall()
+    files = sum(one.unique_files for one in report.containers)
+    found = sum(len(one.found_files) for one in report.containers)
+    numbers = {
+        "events": report.total_events,
+        "files asked for": files,
+        "files found": found,
+        "files never found": files - found,
+        "calls that succeeded": hits,
+        "calls that failed": misses,
+        "events excluded": sum(one.excluded for one in report.containers),
+        "calls lost": report.dropped_events,
+        "paths unreadable": report.defects["unreadable"],
+        "paths without a base": report.defects["unresolved_base"],
+        "files evicted": report.evictions,
+    }
+    return Section("totals", "Totals", {"numbers": numbers})
