@@ -23,7 +23,7 @@ _NAMES_MARGIN: Final = 3 * (WALK_BYTES + NAME_BYTES + 16)
 
 MIN_RING: Final = 4096
 MAX_RING: Final = 1 << 30
-_BLOCKS: Final = 16
+_BLOCKS: Final = 8
 WALK_EXE: Final = 1
 WALK_BASE: Final = 2
 WALK_REAL: Final = 4
