@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """How faithful is a recording? Compares it with what strace shows of the same command.
 
-    python bench/fidelity.py [--same REGEX=TEXT]... [--cwd DIR] -- COMMAND ARG...
+    python bench/fidelity.py [--twice [--same REGEX=TEXT]...] [--cwd DIR] -- COMMAND ARG...
 
-The command runs twice, once under ``strace -f``, once under ``snoop-capture run``. A line per
-syscall says how many (path, result) pairs strace showed, how many of them are in the capture
-(recall), and how many of the capture's rows strace showed (precision); then every difference.
-The command must do the same both times. Names that it makes up (``/tmp/ccD4kX1a.o``) are made
-equal with ``--same``: here ``--same '/tmp/cc[A-Za-z0-9]{6}=/tmp/ccX'``. Exit code 1: something
-that strace showed is missing.
+The command runs once, under ``strace -f``, which runs under ``snoop-capture run``; what strace
+does itself is left out. A line per syscall says how many (path, result) pairs strace showed, how
+many of them are in the capture (recall), and how many of the capture's rows strace showed
+(precision); then every difference. Exit code 1: something that strace showed is missing.
+
+With ``--twice`` each has a run of its own, so that neither can disturb the other. The command must
+do the same both times; names that it makes up (``/tmp/ccD4kX1a.o``) are made equal with ``--same``:
+here ``--same '/tmp/cc[A-Za-z0-9]{6}=/tmp/ccX'``.
 
 Compared are the calls of the recorder's own table (snoop_capture/syscalls.py).
 """
@@ -18,12 +20,14 @@ import errno
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -73,21 +77,54 @@ def table_here() -> dict[str, Syscall]:
 
 def strace(command: Sequence[str], cwd: Path | None = None) -> list[Call]:
     """Run ``command`` under strace; what it shows of the calls in the recorder's table."""
-    table = table_here()
-    wanted = ",".join(["%file", *(f"?{name}" for name in table)])
     with tempfile.NamedTemporaryFile("r", encoding="ascii") as output:
-        # -xx: every string in hexadecimal, so that no quote or comma can be part of one.
-        options = ["-f", "-qq", "-xx", "-s", "5000", "-e", f"trace={wanted}", "-o", output.name]
-        _run(["strace", *options, "--", *command], cwd)
-        return list(parse_strace(output, table))
+        _run(_traced(command, output.name), cwd)
+        return [call for _, call in parse_strace(output, table_here())]
 
 
 def capture(command: Sequence[str], cwd: Path | None = None) -> list[Call]:
     """Record ``command``; the rows as calls."""
+    return [call for _, call in _record(command, cwd)]
+
+
+def one_run(
+    command: Sequence[str], cwd: Path | None = None
+) -> tuple[dict[int, list[Call]], dict[int, list[Call]]]:
+    """Record strace and ``command`` below it.
+
+    Returns:
+        what strace showed and what was recorded, by thread, in order; without strace's own calls.
+    """
+    with tempfile.NamedTemporaryFile("r", encoding="ascii") as output:
+        rows = _record(
+            _traced(command, output.name),
+            cwd,
+            without=os.path.realpath(shutil.which("strace") or ""),
+        )
+        return _by_thread(parse_strace(output, table_here())), _by_thread(rows)
+
+
+def _traced(command: Sequence[str], output: str) -> list[str]:
+    wanted = ",".join(["%file", *(f"?{name}" for name in table_here())])
+    # -xx: every string in hexadecimal, so that no quote or comma can be part of one.
+    options = ["-f", "-qq", "-xx", "-s", "5000", "-e", f"trace={wanted}", "-o", output]
+    return ["strace", *options, "--", *command]
+
+
+def _record(
+    command: Sequence[str], cwd: Path | None, without: str | None = None
+) -> list[tuple[int, Call]]:
     with tempfile.TemporaryDirectory() as directory:
         _run([SNOOP_CAPTURE, "run", "-o", directory, "--", *command], cwd)
         (session,) = Path(directory).iterdir()
-        return read_calls(session, table_here())
+        return list(read_calls(session, table_here(), without))
+
+
+def _by_thread(calls: Iterable[tuple[int, Call]]) -> dict[int, list[Call]]:
+    threads: dict[int, list[Call]] = {}
+    for thread, call in calls:
+        threads.setdefault(thread, []).append(call)
+    return threads
 
 
 def _run(command: Sequence[str], cwd: Path | None) -> None:
@@ -100,13 +137,13 @@ def _run(command: Sequence[str], cwd: Path | None) -> None:
         raise SystemExit(done.stderr.decode(errors="replace"))
 
 
-def parse_strace(lines: Iterable[str], table: Mapping[str, Syscall]) -> Iterator[Call]:
-    """The calls of ``table`` in the output of ``strace -f -qq -xx -o``.
+def parse_strace(lines: Iterable[str], table: Mapping[str, Syscall]) -> Iterator[tuple[int, Call]]:
+    """The calls of ``table`` in the output of ``strace -f -qq -xx -o``, each after its thread's id.
 
     Raises:
         StraceError: a line is of no known form.
     """
-    for text in _whole_lines(lines):
+    for thread, text in _whole_lines(lines):
         match = _CALL.fullmatch(text)
         if match is None:
             raise StraceError(f"not a system call: {text}")
@@ -117,11 +154,11 @@ def parse_strace(lines: Iterable[str], table: Mapping[str, Syscall]) -> Iterator
         result = _result(match["result"])
         for number, role in zip(call.paths, call.roles, strict=True):
             path = _path(arguments[number - 1])
-            yield Call(call.name, role if role in (OLD, NEW) else None, path, result)
+            yield thread, Call(call.name, role if role in (OLD, NEW) else None, path, result)
 
 
-def _whole_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The calls, one a line without the pid, those put together that strace shows in two parts."""
+def _whole_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The calls, one a line after its thread's id, those put together that are in two parts."""
     begun: dict[str, str] = {}
     for line in lines:
         match = _LINE.fullmatch(line.rstrip("\n"))
@@ -130,16 +167,16 @@ def _whole_lines(lines: Iterable[str]) -> Iterator[str]:
         pid, text = match["pid"], match["rest"]
         if text.startswith(_NOT_A_CALL):
             if text.startswith("+++") and "superseded" not in text and pid in begun:
-                yield f"{begun.pop(pid)}) = ?"  # it ended inside of the call
+                yield int(pid), f"{begun.pop(pid)}) = ?"  # it ended inside of the call
         elif resumed := _RESUMED.fullmatch(text):
-            yield begun.pop(pid) + resumed["rest"]
+            yield int(pid), begun.pop(pid) + resumed["rest"]
         elif moved := _MOVED.fullmatch(text):
             # A thread that is not the first calls execve: from here on it is the first.
             begun[moved["pid"]] = moved["text"]
         elif unfinished := _UNFINISHED.fullmatch(text):
             begun[pid] = unfinished["text"]
         else:
-            yield text
+            yield int(pid), text
 
 
 def _split(arguments: str) -> list[str]:
@@ -175,17 +212,17 @@ def _result(text: str) -> int | None:
     return int(value, 0)
 
 
-def read_calls(session: Path, table: Mapping[str, Syscall]) -> list[Call]:
-    """The calls of ``table`` in a sealed session."""
-    calls = []
+def read_calls(
+    session: Path, table: Mapping[str, Syscall], without: str | None = None
+) -> Iterator[tuple[int, Call]]:
+    """The calls of ``table`` in a sealed session, but those of a program, after their threads."""
     for _, segment in segments(session):
-        columns = ["syscall", "path_role", "path", "path_bytes", "ret"]
+        columns = ["tid", "exe", "syscall", "path_role", "path", "path_bytes", "ret"]
         for row in pq.read_table(segment, columns=columns).to_pylist():
-            if row["syscall"] in table:
+            if row["syscall"] in table and (without is None or row["exe"] != without):
                 text = None if row["path"] is None else row["path"].encode()
                 path = row["path_bytes"] if row["path_bytes"] is not None else text
-                calls.append(Call(row["syscall"], row["path_role"], path, row["ret"]))
-    return calls
+                yield row["tid"], Call(row["syscall"], row["path_role"], path, row["ret"])
 
 
 def made_equal(calls: Iterable[Call], rules: Mapping[str, str]) -> list[Call]:
@@ -251,15 +288,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--twice", action="store_true")
     parser.add_argument("--same", action="append", default=[], metavar="REGEX=TEXT")
     parser.add_argument("--cwd", type=Path, metavar="DIR")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     options = parser.parse_args()
-    rules = dict(rule.rsplit("=", 1) for rule in options.same)
-    comparison = compare(
-        made_equal(strace(options.command, options.cwd), rules),
-        made_equal(capture(options.command, options.cwd), rules),
-    )
+    if options.twice:
+        rules = dict(rule.rsplit("=", 1) for rule in options.same)
+        comparison = compare(
+            made_equal(strace(options.command, options.cwd), rules),
+            made_equal(capture(options.command, options.cwd), rules),
+        )
+    else:
+        shown, recorded = one_run(options.command, options.cwd)
+        comparison = compare(chain(*shown.values()), chain(*recorded.values()))
     print("\n".join(comparison.lines()))
     return 1 if comparison.missing else 0
 

@@ -4,11 +4,20 @@
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from bench.fidelity import Call, StraceError, compare, made_equal, parse_strace, table_here
+from bench.fidelity import (
+    Call,
+    StraceError,
+    compare,
+    made_equal,
+    one_run,
+    parse_strace,
+    table_here,
+)
 from bench.fidelity import capture as recorded_calls
 from bench.fidelity import strace as strace_calls
 from snoop_capture.syscalls import Syscall
@@ -89,6 +98,67 @@ PROGRAMS: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {
 }
 
 
+# Programs that never do the same twice, in one run with strace. They find the files of refill().
+WEB_SERVER = """
+import concurrent.futures, http.client, http.server, threading
+kind = http.server.SimpleHTTPRequestHandler
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), kind)
+threading.Thread(target=server.serve_forever).start()
+def get(number):
+    connection = http.client.HTTPConnection('127.0.0.1', server.server_port)
+    connection.request('GET', f'/d/file%20{number % 25}')
+    return connection.getresponse().status
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    assert sorted(set(pool.map(get, range(200)))) == [200, 404]
+server.shutdown()
+"""
+NGINX = """
+import os, socket, subprocess, time
+here = os.getcwd()
+with open('nginx.conf', 'w') as file:
+    file.write(f'user root; daemon off; worker_processes 2; pid {here}/pid; events {{}} ')
+    file.write(f'error_log {here}/errors; http {{ access_log off; ')
+    file.write(f'server {{ listen unix:{here}/socket; root {here}; }} }}')
+server = subprocess.Popen(['nginx', '-p', here, '-c', 'nginx.conf'], stderr=subprocess.DEVNULL)
+def get(number):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect('socket')
+        path = f'/d/file%20{number % 25}'
+        connection.sendall(f'GET {path} HTTP/1.0\\r\\n\\r\\n'.encode())
+        return connection.makefile('rb').readline().split()[1]
+while not os.path.exists('socket'):
+    time.sleep(0.1)
+assert {get(number) for number in range(100)} == {b'200', b'404'}
+server.send_signal(3)
+assert server.wait() == 0
+"""
+NODE = """
+const fs = require('fs');
+Promise.all(fs.readdirSync('d').map(name => fs.promises.readFile('d/' + name).catch(() => 0)))
+  .then(() => fs.promises.stat('missing')).catch(() => fs.writeFileSync('new', 'text'));
+"""
+CLONE = (
+    "git -c init.defaultBranch=main init -q r && cp -r a.c d r && cd r && git add . && "
+    "git -c user.name=n -c user.email=e commit -q -m m && cd .. && "
+    "git clone -q r clone && git clone -q --no-local r copy && ls copy/d"
+)
+BUSYBOX = """
+for file in d/*; do [ -f "$file" ] && cat "$file"; done | sort | uniq -c > counts
+cp -r d e; mv e f; ln -s f g; find g/ -name 'file 1*' -exec ls -l {} +; rm -r f; tar cf t d; ls d
+"""
+LIVE: dict[str, Sequence[str]] = {
+    "apt-get": ["sh", "-c", "apt-get -qq --simulate install busybox; apt-cache policy tar"],
+    "git clone": ["sh", "-c", CLONE],
+    "python web server": ["/usr/bin/python3", "-c", WEB_SERVER],
+    "nginx": ["/usr/bin/python3", "-c", NGINX],
+    "node": ["node", "-e", NODE],
+    "busybox": ["busybox", "sh", "-c", BUSYBOX],
+    "gcc": ["gcc", "-O1", "-o", "program", "a.c"],
+    "tar": ["sh", "-c", "tar -czf all.tgz a.c d && mkdir x && tar -xzf all.tgz -C x"],
+    "find": ["find", "/etc", "-xdev", "-newer", "a.c", "-perm", "/111"],
+}
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
     """A directory with some files; ``refill`` makes it so again."""
@@ -130,6 +200,20 @@ def test_a_recording_holds_what_strace_shows(name: str, fresh: Path) -> None:
     assert len(shown) > 20
     assert not comparison.missing, "\n".join(comparison.lines())
     assert not comparison.extra, "\n".join(comparison.lines())
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("name", LIVE)
+def test_a_recording_holds_what_strace_shows_of_the_same_run(name: str, fresh: Path) -> None:
+    program = "nginx" if name == "nginx" else LIVE[name][0]
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    shown, recorded = one_run(LIVE[name], fresh)
+    comparison = compare(chain(*shown.values()), chain(*recorded.values()))
+    assert sum(map(len, shown.values())) > 20
+    assert not comparison.missing, "\n".join(comparison.lines())
+    assert not comparison.extra, "\n".join(comparison.lines())
+    assert recorded == shown  # each thread's calls in their order
 
 
 TWO_PATHS = Syscall("renameat2", (2, 4), (1, 3), flags=5, roles=("old", "new"))
@@ -198,7 +282,8 @@ OUTPUT: dict[str, tuple[str, list[Call]]] = {
 @pytest.mark.parametrize("name", OUTPUT)
 def test_output_of_strace_is_read(name: str) -> None:
     text, calls = OUTPUT[name]
-    assert list(parse_strace(text.splitlines(keepends=True), TABLE)) == calls
+    shown = [call for _, call in parse_strace(text.splitlines(keepends=True), TABLE)]
+    assert shown == calls
 
 
 @pytest.mark.parametrize("line", ["hello\n", "7  hello\n", "7  access({a=1}, F_OK) = 0\n"])
