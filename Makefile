@@ -6,12 +6,14 @@ SHELL := /bin/bash
 # From Debian: what recording needs, and what the tests need besides. No kernel headers.
 PACKAGES := python3-bpfcc python3-seccomp python3-venv
 TEST_PACKAGES := strace gcc gcc-multilib libc6-dev musl-tools liburing-dev git tar \
-	runc crun busybox-static openssl chromium
+	runc crun busybox-static openssl chromium nginx-light nodejs
+KERNEL_PACKAGES := qemu-system-x86 debootstrap cpio busybox-static e2fsprogs
 BIN := .venv/bin
 READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development
 
-.PHONY: help setup packages test-packages demo test prove-slim check clean
+.PHONY: help setup packages test-packages kernel-packages demo test test-kernels prove-slim check \
+	clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,7 +22,8 @@ setup: packages $(READY_FOR_DEVELOPMENT) ## install what recording, analysis and
 
 packages: WANTED := $(PACKAGES)
 test-packages: WANTED := $(PACKAGES) $(TEST_PACKAGES)
-packages test-packages:
+kernel-packages: WANTED := $(KERNEL_PACKAGES)
+packages test-packages kernel-packages:
 	@missing=(); \
 	for package in $(WANTED); do \
 	  [[ "$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null)" == installed* ]] || \
@@ -54,10 +57,13 @@ test: test-packages setup ## run all tests; those that need BPF are skipped, wit
 prove-slim: test-packages setup ## slim services for real and run them: sizes, and what breaks without a rule
 	$(BIN)/python -m bench.prove_slim
 
+test-kernels: kernel-packages packages ## run the recorder's tests on other kernels, in QEMU (KERNELS="bookworm testing")
+	/usr/bin/python3 tests/kernels/run.py $(if $(KERNELS),--suites $(KERNELS)) $(if $(TESTS),--tests $(TESTS))
+
 check: setup ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean: ## remove what the other targets made
-	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .kernels demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
