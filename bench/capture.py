@@ -22,7 +22,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 HERE: Final = Path(__file__).resolve().parent
 CAPTURE: Final = str(Path(sys.executable).with_name("snoop-capture"))
@@ -298,7 +301,7 @@ def cpu_name() -> str:
     return found[1] if found else platform.processor()
 
 
-def table(rows: Sequence[Costs | Recording | Fixed]) -> str:
+def table(rows: "Sequence[DataclassInstance]") -> str:
     """Rows of one kind under the names of their fields, a line a row."""
     if not rows:
         return ""
