@@ -28,6 +28,8 @@ COMMANDS: Final = (
     "compact",
     "tail",
     "unused",
+    "startup",
+    "misses",
 )
 DEFAULT: Final = "report"
 

@@ -32,25 +32,31 @@ def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
         OSError: it cannot be written.
     """
     if kind == "dockerfile":
-        _write(path, _dockerfile(judgement.image.config).encode(errors="surrogateescape"))
+        write_lines(path, _dockerfile(judgement.image.config))
         return []
     names = [one for one in judgement.kept if one != "/"]
     if kind == "slim":  # it makes directories itself
         names = [one for one in names if judgement.image.files[one].kind is not Kind.DIRECTORY]
     writable = [one for one in names if not set(one) & {"\n", "\r"}]
     lines = _LISTS[kind](writable, judgement)
-    _write(path, b"".join(one.encode(errors="surrogateescape") + b"\n" for one in lines))
+    write_lines(path, lines)
     left_out = len(names) - len(writable)
     if not left_out:
         return []
     return [f"left out {left_out} files with a line break in their name: the list cannot say them"]
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines to a file, which is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     target = path.resolve()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.writelines(one.encode(errors="surrogateescape") + b"\n" for one in lines)
         put_in_place(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -83,7 +89,7 @@ _LISTS: Final[dict[str, Callable[[Iterable[str], Judgement], list[str]]]] = {
 }
 
 
-def _dockerfile(config: Config) -> str:
+def _dockerfile(config: Config) -> list[str]:
     """A Dockerfile around ``--write slim.tar``, with what the image's configuration says."""
     said = config.container
     lines = [
@@ -109,4 +115,4 @@ def _dockerfile(config: Config) -> str:
     for name, word in (("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
         if config.strings(name):
             lines.append(f"{word} {json.dumps(config.strings(name), ensure_ascii=False)}")
-    return "\n".join(lines) + "\n"
+    return lines

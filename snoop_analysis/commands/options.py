@@ -124,19 +124,25 @@ replay_options: Final = _options(
     click.option("--found-only", is_flag=True, help="Take calls alone that succeeded."),
 )
 
-image_options: Final = _options(
-    click.option(
-        "--image",
-        required=True,
-        metavar="IMAGE",
-        help="A root directory, what docker save wrote, an OCI layout (directory or tar), or a tar "
-        "archive of a root directory; tar archives may be compressed.",
-    ),
-    click.option("--reference", metavar="NAME", help="The image's name, where there are several."),
-    click.option(
-        "--platform", metavar="NAME", help="linux/arm64 for one, where there are several."
-    ),
-)
+
+def _image(required: bool) -> Callable[[Command], Command]:
+    return _options(
+        click.option(
+            "--image",
+            required=required,
+            metavar="IMAGE",
+            help="A root directory, what docker save wrote, an OCI layout (directory or tar), or a "
+            "tar archive of a root directory; tar archives may be compressed.",
+        ),
+        click.option("--reference", metavar="NAME", help="The image's name, if there are several."),
+        click.option(
+            "--platform", metavar="NAME", help="linux/arm64 for one, if there are several."
+        ),
+    )
+
+
+image_options: Final = _image(required=True)
+optional_image_options: Final = _image(required=False)
 
 strict_option: Final = click.option(
     "--strict",

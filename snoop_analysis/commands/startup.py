@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-analyze startup``: what is touched first."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snoop_analysis.commands.options import (
+    capture_arguments,
+    open_capture,
+    optional_image_options,
+    replay_arguments,
+    replay_options,
+)
+from snoop_analysis.commands.output import Output, listing
+
+EXAMPLES = """\b
+Examples:
+  snoop-analyze startup capture/ --seconds 5
+  snoop-analyze startup capture/ --image app.tar --stargz record.json
+
+For lazy pulling: nerdctl image convert --estargz --estargz-record-in=record.json IMAGE NEW
+"""
+
+
+@click.command("startup", epilog=EXAMPLES)
+@capture_arguments
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="N",
+    help="Take the first N seconds of each container.",
+)
+@optional_image_options
+@click.option(
+    "--stargz",
+    "record_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the files of the image in this order, as stargz tools read it; needs --image.",
+)
+@listing
+@replay_options
+def command(
+    captures: tuple[str, ...],
+    skip_damaged: bool,
+    memory_limit: str,
+    seconds: float,
+    image: str | None,
+    reference: str | None,
+    platform: str | None,
+    record_path: Path | None,
+    output: Output,
+    **settings: Any,
+) -> None:
+    """List what is touched in the first seconds, in order: a prefetch list."""
+    from snoop_analysis.image import open_image
+    from snoop_analysis.keeping import write_lines
+    from snoop_analysis.startup import prefetch, startup
+
+    if (record_path is None) != (image is None):
+        raise click.UsageError("--stargz FILE and --image IMAGE need each other")
+    arguments = replay_arguments(**settings)
+    replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
+    if record_path is not None and image is not None:
+        write_lines(record_path, prefetch(replay, seconds, open_image(image, reference, platform)))
+        return
+    output.print(startup(replay, seconds))

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container touches first: what an image that is pulled lazily should send first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from snoop_analysis.closure.elf import Libraries
+from snoop_analysis.closure.reasons import Need, Subject
+from snoop_analysis.closure.scripts import interpreter
+from snoop_analysis.image import Kind
+from snoop_analysis.names import name_to_bytes
+from snoop_analysis.sqltext import statement
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from snoop_analysis.image import Image
+    from snoop_analysis.replay import Replay
+
+
+def startup(replay: Replay, seconds: float) -> duckdb.DuckDBPyRelation:
+    """What each container touched in its first ``seconds``; columns in ``sql/startup.sql``."""
+    replay.execute(statement("calls"))
+    return replay.query(statement("startup").replace("/* seconds */", repr(float(seconds))))
+
+
+def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
+    """Lines of the record that stargz tools read: each file of the image once, in order of use.
+
+    What the kernel opens by itself, interpreters, stands behind the program that needs it. Source:
+    ``recorder.Entry`` of containerd/stargz-snapshotter, as ``ctr-remote images optimize
+    --record-out`` writes it and ``nerdctl image convert --estargz-record-in`` reads it.
+    """
+    libraries = Libraries(image)
+    sent: set[str] = set()
+    rows = startup(replay, seconds).filter("used").project("file, executed").fetchall()
+    for name, executed in rows:
+        todo = [Need(name_to_bytes(name).decode(errors="surrogateescape"), "", executed=executed)]
+        while todo:
+            need = todo.pop()
+            end = image.find(need.path).end
+            if end is None or end in sent or image.files[end].kind is not Kind.FILE:
+                continue
+            sent.add(end)
+            yield _entry(end, image)
+            if need.executed:
+                subject = Subject(end, executed=True)
+                found = (*interpreter(image, subject), *libraries.interpreter(subject))
+                todo += [one for one in found if isinstance(one, Need)]
+
+
+def _entry(path: str, image: Image) -> str:
+    entry: dict[str, object] = {"path": path[1:].encode(errors="replace").decode()}
+    if image.digests:
+        entry |= {"manifestDigest": image.digests[0], "layerIndex": image.files[path].layer}
+    return json.dumps(entry, ensure_ascii=False)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is touched first, and what is looked for in vain."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from snoop_analysis.cli import cli
+from tests.analysis.conftest import Event, write_session
+from tests.slim.images import as_archive, docker_save
+from tests.slim.test_unused import EXEC, STAT
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float, path: str, **fields: Any) -> Event:
+    return {"ts": START + timedelta(seconds=seconds), "path": path, **fields}
+
+
+EVENTS = [
+    at(0, "/app/run", **EXEC),
+    at(0.5, "/current/m.py"),
+    at(0.6, "/app/m.py"),
+    at(0.7, "/app/other.py", **STAT),
+    at(0.8, "/absent", ret=-2),
+    at(1.0, "/bin/prog", **EXEC),
+    at(4.0, "/etc/passwd"),
+]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(one) for one in arguments], catch_exceptions=False)
+
+
+def test_what_is_touched_first_in_order(tmp_path: Path) -> None:
+    path = write_session(tmp_path / "capture", EVENTS)
+    rows = json.loads(run("startup", path, "--seconds", 2, "--json").stdout)
+    assert [(row["position"], row["after"], row["file"], row["used"]) for row in rows] == [
+        (1, 0.0, "/app/run", True),
+        (2, 0.5, "/current/m.py", True),
+        (3, 0.6, "/app/m.py", True),
+        (4, 0.7, "/app/other.py", False),
+        (5, 1.0, "/bin/prog", True),
+    ]
+
+
+def test_the_record_for_stargz_has_each_file_once_and_interpreters(
+    tmp_path: Path, everything: Path
+) -> None:
+    image = as_archive(docker_save([everything.read_bytes()]), tmp_path / "app.tar")
+    path = write_session(tmp_path / "capture", EVENTS)
+    record = tmp_path / "record.json"
+    run("startup", path, "--seconds", 2, "--image", image, "--stargz", record)
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line["path"] for line in lines] == [
+        "app/run",
+        "app/outer",
+        "usr/bin/dash",
+        "app/m.py",
+        "usr/bin/prog",
+        "lib64/ld-linux-x86-64.so.2",
+    ]
+    assert {line["layerIndex"] for line in lines} == {0}
+    assert all(line["manifestDigest"].startswith("sha256:") for line in lines)
+
+
+def test_the_record_needs_the_image(tmp_path: Path) -> None:
+    path = write_session(tmp_path / "capture", EVENTS)
+    done = run("startup", path, "--stargz", tmp_path / "record.json")
+    assert done.exit_code == 2
+    assert "need each other" in done.output
+
+
+ADVICE = [  # who looked, for what, and what avoids it
+    ("/usr/bin/python3", "/a/m.py", {}, "PYTHONPATH"),
+    ("/usr/bin/python3", "/a/__pycache__/m.cpython-311.pyc", {}, "compileall"),
+    ("/usr/bin/python3", "/root/.local/lib/python3.11/site-packages", {}, "PYTHONNOUSERSITE=1"),
+    ("/usr/bin/python3", "/usr/bin/pyvenv.cfg", {}, "PYTHONHOME"),
+    ("/usr/bin/python3", "/a/__init__.abi3.so", {}, "nothing"),
+    ("/usr/bin/ls", "/opt/lib/glibc-hwcaps/x86-64-v3/libz.so.1", {}, "ldconfig"),
+    ("/usr/bin/ls", "/opt/lib/libz.so.1", {}, "LD_LIBRARY_PATH"),
+    ("/usr/bin/node", "/node_modules/left", {}, "bundle"),
+    ("/bin/sh", "/usr/local/bin/tool", EXEC, "PATH"),
+    ("/usr/bin/ls", "/usr/lib/locale/locale-archive", {}, "LC_ALL=C.UTF-8"),
+    ("/usr/bin/ls", "/etc/localtime", {}, "TZ="),
+    ("/usr/bin/curl", "/etc/ssl/certs/0a1b2c3d.0", {}, "SSL_CERT_FILE"),
+    ("/usr/sbin/apache2", "/var/www/.htaccess", {}, "AllowOverride None"),
+    ("/usr/sbin/nginx", "/var/www/index.html.gz", {}, "gzip_static off"),
+    ("/usr/bin/git", "/etc/gitconfig", {}, "GIT_CONFIG_NOSYSTEM=1"),
+    ("/usr/bin/ls", "/x/y", {}, None),
+]
+
+
+@pytest.mark.parametrize(("program", "path", "call", "advice"), ADVICE, ids=str)
+def test_what_to_set(
+    tmp_path: Path, program: str, path: str, call: Event, advice: str | None
+) -> None:
+    capture = write_session(
+        tmp_path / "capture", [{"path": path, "exe": program} | call | {"ret": -2}]
+    )
+    (row,) = json.loads(run("misses", capture, "--json").stdout)
+    assert (row["program"], row["misses"], row["prefix"]) == (program, 1, str(Path(path).parent))
+    assert row["advice"] == advice if advice is None else advice in row["advice"]
+
+
+def test_misses_are_counted_by_program_and_directory(tmp_path: Path) -> None:
+    events: list[Event] = [
+        *({"path": f"/first/{n % 3}", "ret": -2, "exe": "/a"} for n in range(6)),
+        {"path": "/second/1", "ret": -20, "exe": "/a"},
+        {"path": "/first/1", "ret": -2, "exe": "/b"},
+        {"path": "/first/1", "ret": -13, "exe": "/b"},  # it is there
+        {"path": "/second/1", "exe": "/a"},
+    ]
+    rows = json.loads(run("misses", write_session(tmp_path / "c", events), "--json").stdout)
+    got = [
+        tuple(row[key] for key in ("program", "prefix", "misses", "names", "found")) for row in rows
+    ]
+    assert got == [
+        ("/a", "/first", 6, 3, 0),
+        ("/a", "/second", 1, 1, 1),
+        ("/b", "/first", 1, 1, 0),
+    ]
