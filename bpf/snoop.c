@@ -50,7 +50,8 @@ struct spec {
 	u8 dirfd[2];
 	u8 flags;
 	u8 act;
-	u8 spare;
+	u8 output; /* where the call writes to the program's memory */
+	u8 output_words; /* how much, in units of 4 bytes; 0: as many bytes as it returns */
 };
 
 struct root {
@@ -138,6 +139,7 @@ struct call {
 	u32 last_role;
 	u64 request; /* struct io_kiocb * of a call that was submitted through io_uring */
 	u64 result; /* struct path * of what the call led to, or 0 */
+	u64 written_from, written_to; /* what the call wrote to the program's memory */
 	/* the row */
 	u32 row;
 	u32 mark;
@@ -405,6 +407,8 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 		got = bpf_probe_read_user_str(block->area + at, PATH_READ, (void *)address);
 	if (got < 0 || got == PATH_READ)
 		return -1;
+	if (address < call->written_to && call->written_from < address + got)
+		return -1; /* this is not what the program passed: the call has written over it */
 	return got ? got - 1 : 0; /* older kernels return 0 for an empty path, newer ones 1 */
 }
 
@@ -875,6 +879,7 @@ static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
 	call->last_role = 0;
 	call->request = 0;
 	call->result = 0;
+	call->written_to = 0;
 	return call;
 }
 
@@ -940,6 +945,15 @@ static inline u64 argument_address(u64 regs, u8 place)
 static inline s32 dirfd_argument(struct call *call, u8 place, bool compat)
 {
 	return place ? (s32)argument(call, place, compat) : AT_FDCWD;
+}
+
+static inline void find_written(struct call *call, struct spec *spec, bool compat)
+{
+	if (!spec->output || call->ret < 0 || call->blocked)
+		return;
+	call->written_from = argument(call, spec->output, compat);
+	call->written_to = call->written_from;
+	call->written_to += spec->output_words ? spec->output_words * 4 : call->ret;
 }
 
 /* The path that the call led to, for a row that says so. */
@@ -1017,6 +1031,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		call->last_role = 1;
 	if (spec->act & ACT_OPEN_HOW)
 		read_open_how(call);
+	find_written(call, spec, compat);
 	call->result = result_path(call);
 	begin_rows(ctx, call);
 	return 0;

@@ -165,11 +165,16 @@ def specs(kernel: KernelTypes, layout: Registers, table: dict[int, Syscall]) -> 
     found = {}
     for index in {i % COMPAT for i in table} | {i % COMPAT + COMPAT for i in table}:
         call = table.get(index)
-        places = [layout.place(index, n) for n in _arguments(call)] if call else [0] * 5
-        found[index] = bytes([1, *places, call.act if call else 0, 0])
+        found[index] = _spec(layout, index, call) if call else bytes([1, *[0] * 8])
     if knows_uring(kernel):
         found |= {opcodes.FIRST + o.number: _request_spec(kernel, o) for o in OPCODES}
     return found
+
+
+def _spec(layout: Registers, index: int, call: Syscall) -> bytes:
+    places = [layout.place(index, n) for n in _arguments(call)]
+    output = [layout.place(index, call.output), call.output_bytes // 4]
+    return bytes([1, *places, call.act, *output])
 
 
 def _arguments(call: Syscall) -> tuple[int, ...]:
@@ -182,4 +187,4 @@ def _request_spec(kernel: KernelTypes, opcode: Opcode) -> bytes:
         name = f"{opcode.command}.{field}"
         return kernel.offsets([name])[name] + 1 if field else 0
 
-    return bytes([1, *map(place, opcode.fields()), opcode.act, 0])
+    return bytes([1, *map(place, opcode.fields()), opcode.act, 0, 0])

@@ -10,6 +10,8 @@ no such call), then its arguments in order. Words for arguments:
                       what mount(2) gets is often no path at all
 ``dirfd``, ``flags``  as in the manual page
 ``how``               pointer to ``struct open_how``, openat2(2)
+``out``               where the call writes as many bytes as it returns
+``out144``            where it writes so many
 ``.``                 anything else
 
 A last word in brackets says what a success means: ``[opens]`` it returns a file descriptor for
@@ -38,24 +40,28 @@ open_tree_attr      467  467  467  dirfd path flags . . [opens]
 execve               59   11  221  path . . [exec]
 execveat            322  358  281  dirfd path . . flags [exec]
 uselib              134   86    -  path
-stat                  4  106    -  path .
-lstat                 6  107    -  path .
-oldstat               -   18    -  path .
-oldlstat              -   84    -  path .
-stat64                -  195    -  path .
-lstat64               -  196    -  path .
-newfstatat          262    -   79  dirfd path . flags
-fstatat64             -  300    -  dirfd path . flags
-statx               332  383  291  dirfd path flags . .
-statfs              137   99   43  path .
-statfs64              -  268    -  path . .
+stat                  4    -    -  path out144
+stat                  -  106    -  path out64
+lstat                 6    -    -  path out144
+lstat                 -  107    -  path out64
+oldstat               -   18    -  path out32
+oldlstat              -   84    -  path out32
+stat64                -  195    -  path out96
+lstat64               -  196    -  path out96
+newfstatat          262    -    -  dirfd path out144 flags
+newfstatat            -    -   79  dirfd path out128 flags
+fstatat64             -  300    -  dirfd path out96 flags
+statx               332  383  291  dirfd path flags . out256
+statfs              137    -   43  path out120
+statfs                -   99    -  path out64
+statfs64              -  268    -  path . out84
 file_getattr        468  468  468  dirfd path . . flags
 file_setattr        469  469  469  dirfd path . . flags
 access               21   33    -  path .
 faccessat           269  307   48  dirfd path .
 faccessat2          439  439  439  dirfd path . flags
-readlink             89   85    -  path . .
-readlinkat          267  305   78  dirfd path . .
+readlink             89   85    -  path out .
+readlinkat          267  305   78  dirfd path out .
 name_to_handle_at   303  341  264  dirfd path . . flags
 chdir                80   12   49  path [chdir]
 chroot              161   61   51  path [chroot]
@@ -91,15 +97,15 @@ truncate             76   92   45  path .
 truncate64            -  193    -  path . .
 setxattr            188  226    5  path . . . flags
 lsetxattr           189  227    6  path . . . flags
-getxattr            191  229    8  path . . .
-lgetxattr           192  230    9  path . . .
-listxattr           194  232   11  path . .
-llistxattr          195  233   12  path . .
+getxattr            191  229    8  path . out .
+lgetxattr           192  230    9  path . out .
+listxattr           194  232   11  path out .
+llistxattr          195  233   12  path out .
 removexattr         197  235   14  path .
 lremovexattr        198  236   15  path .
 setxattrat          463  463  463  dirfd path flags . . .
 getxattrat          464  464  464  dirfd path flags . . .
-listxattrat         465  465  465  dirfd path flags . .
+listxattrat         465  465  465  dirfd path flags out .
 removexattrat       466  466  466  dirfd path flags .
 inotify_add_watch   254  292   27  . path flags
 fanotify_mark       301    -  263  . flags . dirfd path
@@ -146,6 +152,8 @@ class Syscall:
     dirfds: tuple[int, ...]
     flags: int = 0
     act: int = 0
+    output: int = 0
+    output_bytes: int = 0  # 0: as many as the call returns
     roles: tuple[str, ...] = field(default=())
 
 
@@ -154,20 +162,22 @@ def _parse(name: str, words: list[str]) -> Syscall:
     if words[-1] in _ACTS:
         act = _ACTS[words.pop()]
     paths, dirfds, roles = [], [], []
-    dirfd = flags = 0
+    dirfd = flags = output = size = 0
     for number, word in enumerate(words, start=1):
         if word == "dirfd":
             dirfd = number
         elif word in ("flags", "how"):
             flags = number
             act |= ACT_OPEN_HOW if word == "how" else 0
+        elif word.startswith("out"):
+            output, size = number, int(word[3:] or 0)
         elif word in _PATHS:
             paths.append(number)
             dirfds.append(dirfd)
             roles.append("old" if word == "target" else word)
             act |= ACT_TARGET if word == "target" else 0
             dirfd = 0
-    return Syscall(name, tuple(paths), tuple(dirfds), flags, act, tuple(roles))
+    return Syscall(name, tuple(paths), tuple(dirfds), flags, act, output, size, tuple(roles))
 
 
 def _rows() -> Iterator[list[str]]:

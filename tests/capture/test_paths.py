@@ -83,6 +83,18 @@ def test_a_path_that_cannot_be_read_is_null(recording: Recording, name: str) -> 
     assert (row["path"], row["path_bytes"], row["note"]) == (None, None, UNREADABLE)
 
 
+def test_a_path_that_the_call_wrote_over_is_null(record: Recorder, build: Build) -> None:
+    steps = ["over", "/etc", "beside", "/etc", "linkover", "/proc/self/exe"]
+    recording = record([build("steps"), *steps])
+    length = len(build("steps"))
+    assert [int(line) for line in recording.stdout.split()] == [0, 0, length]
+    over, beside = stats(recording)
+    (link,) = recording.where(syscall="readlinkat")
+    assert (over["path"], over["ret"], over["note"]) == (None, 0, UNREADABLE)
+    assert (beside["path"], beside["ret"], beside["note"]) == ("/etc", 0, None)
+    assert (link["path"], link["ret"], link["note"]) == (None, length, UNREADABLE)
+
+
 def test_unread_paths_are_counted_as_defects(recording: Recording) -> None:
     assert recording.session["defects"]["unreadable"] == len(UNREAD)
     assert recording.lost == 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of system calls agrees with the kernel's headers (linux-libc-dev) and with strace."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -104,9 +105,12 @@ def test_paths_come_after_their_dirfd(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_a_call_has_the_same_arguments_on_every_architecture(machine: str) -> None:
-    x86 = {call.name: call for call in syscall_table("x86_64").values()}
+    def arguments(call: Syscall) -> Syscall:
+        return dataclasses.replace(call, output_bytes=0)  # structures differ in size
+
+    x86 = {call.name: arguments(call) for call in syscall_table("x86_64").values()}
     x86.pop("fanotify_mark")  # its 64-bit mask takes two registers of 32-bit calls
-    for call in syscall_table(machine).values():
+    for call in map(arguments, syscall_table(machine).values()):
         assert x86.get(call.name, call) == call
 
 

@@ -11,6 +11,9 @@
  *   null                 newfstatat(AT_FDCWD, NULL)
  *   bad NUMBER           newfstatat(AT_FDCWD, (char *)NUMBER)
  *   edge                 a path without an end at the end of mapped memory
+ *   over PATH            newfstatat that writes its result over its path
+ *   beside PATH          newfstatat that writes its result right before its path
+ *   linkover PATH        readlink that writes its result over its path
  *   down COUNT NAME      COUNT times mkdir NAME and chdir NAME
  *   exec PATH            execve; the words after it are the new program's arguments
  *   execat FD FLAGS PATH execveat, likewise
@@ -76,6 +79,22 @@ static long stat_edge(void)
 	return stat_at(AT_FDCWD, memory + page - 8, 0);
 }
 
+static long stat_over(const char *path, size_t place)
+{
+	static char memory[8192];
+
+	strcpy(memory + place, path);
+	return syscall(SYS_newfstatat, AT_FDCWD, memory + place, memory, 0);
+}
+
+static long link_over(const char *path)
+{
+	static char memory[4096];
+
+	strcpy(memory, path);
+	return syscall(SYS_readlinkat, AT_FDCWD, memory, memory, sizeof(memory));
+}
+
 static long down(int count, const char *name)
 {
 	while (count--)
@@ -133,6 +152,12 @@ static long step(const char *name)
 		return stat_at(AT_FDCWD, (char *)strtoul(word(), NULL, 0), 0);
 	if (!strcmp(name, "edge"))
 		return stat_edge();
+	if (!strcmp(name, "over"))
+		return stat_over(word(), 0);
+	if (!strcmp(name, "beside"))
+		return stat_over(word(), sizeof(struct stat));
+	if (!strcmp(name, "linkover"))
+		return link_over(word());
 	if (!strcmp(name, "down"))
 		return value = number(), down(value, word());
 	if (!strcmp(name, "exec")) {
