@@ -40,10 +40,17 @@ def trees() -> list[Path]:
 
 
 def descendants(directory: Path) -> Iterator[Path]:
-    """A cgroup and all below it; those that are removed meanwhile may be missing."""
+    """A cgroup and all below it; each before those below it are looked for.
+
+    Those that are removed meanwhile may be missing.
+    """
     yield directory
-    for parent, names, _ in os.walk(directory):
-        yield from (Path(parent, name) for name in names)
+    try:
+        below = sorted(entry.path for entry in os.scandir(directory) if entry.is_dir())
+    except FileNotFoundError:
+        return
+    for path in below:
+        yield from descendants(Path(path))
 
 
 def holding(tree: Path, pid: int) -> Path | None:

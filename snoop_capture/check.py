@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -109,10 +110,13 @@ def _cgroups() -> str:
 
 def _capabilities() -> str:
     privileges.require()
-    return f"uid {os.geteuid()} with CAP_BPF and CAP_PERFMON"
+    own = privileges.loader() == sys.executable
+    return f"uid {os.geteuid()}, CAP_BPF and CAP_PERFMON" + ("" if own else " for the loader")
 
 
 def _ring_buffer() -> str:
+    if privileges.loader() != sys.executable:
+        return "not looked at alone, for it takes capabilities"
     libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
     ring = libbpf.bpf_map_create(_RINGBUF, b"check", 0, 0, os.sysconf("SC_PAGESIZE"), None)
     if ring < 0:

@@ -4,13 +4,19 @@
 import math
 import re
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from snoop_capture.errors import CaptureError
+
+if TYPE_CHECKING:  # what is needed is imported when it is needed: --help shall come at once
+    from snoop_capture.identity import Identity
+    from snoop_capture.kubernetes import ApiServer
+    from snoop_capture.targets import Target
 from snoop_capture.memory import refuse_pandas
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -50,6 +56,22 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+_RING_BUFFER_SIZE: Final = click.option(
+    "--ring-buffer-size",
+    type=Size(),
+    default="16M",
+    show_default=True,
+    help="Memory between kernel and recorder, for all CPUs together.",
+)
+_FLUSH_INTERVAL: Final = click.option(
+    "--flush-interval",
+    type=Seconds(0.01, 60),
+    default=1.0,
+    show_default=True,
+    help="Seconds after which events are on disk at the latest.",
+)
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExample:\n"
@@ -73,20 +95,8 @@ def cli() -> None:
     help="Capture directory.  [default: capture-DATE-TIME]",
 )
 @click.option("--force", is_flag=True, help="Replace the capture in the directory.")
-@click.option(
-    "--ring-buffer-size",
-    type=Size(),
-    default="16M",
-    show_default=True,
-    help="Memory between kernel and recorder, for all CPUs together.",
-)
-@click.option(
-    "--flush-interval",
-    type=Seconds(0.01, 60),
-    default=1.0,
-    show_default=True,
-    help="Seconds after which events are on disk at the latest.",
-)
+@_RING_BUFFER_SIZE
+@_FLUSH_INTERVAL
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(
     output: Path | None,
@@ -135,6 +145,130 @@ def check(output: Path, pod: bool) -> None:
         click.echo(str(finding))
         possible &= finding.state != NO
     sys.exit(0 if possible else _PROBLEM)
+
+
+def _recording_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that all commands have which record until they are stopped."""
+    options = [
+        click.option(
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path, file_okay=False),
+            default="capture",
+            show_default=True,
+            envvar="SNOOP_OUTPUT",
+            help="Capture directory; the session becomes a directory in it.",
+        ),
+        _RING_BUFFER_SIZE,
+        _FLUSH_INTERVAL,
+        click.option("--pod-name", envvar="POD_NAME", help="Name of the pod."),
+        click.option("--namespace", envvar="POD_NAMESPACE", help="Its namespace."),
+        click.option("--node", envvar="NODE_NAME", help="Name of the node."),
+        click.option("--pod-uid", envvar="POD_UID", help="UID of the pod."),
+        click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label."),
+        click.option(
+            "--labels-file",
+            type=click.Path(path_type=Path),
+            envvar="SNOOP_LABELS_FILE",
+            help="Labels as the Downward API writes them.",
+        ),
+        click.option(
+            "--image",
+            "images",
+            multiple=True,
+            envvar="SNOOP_IMAGE",
+            metavar="[CONTAINER=]REFERENCE",
+            help="Image of a container, or of all; with @sha256:… its digest is known too.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command(epilog="\b\nExample:\n  snoop-capture pod -o /capture --kubernetes")
+@_recording_options
+@click.option(
+    "--kubernetes",
+    is_flag=True,
+    envvar="SNOOP_KUBERNETES",
+    help="Ask the API server for names, images and digests of the pod's containers.",
+)
+def pod(kubernetes: bool, **options: Any) -> None:
+    """Record the pod that this runs in: all its containers but this one.
+
+    Containers that start later, or again, are recorded from their first event. Ends with SIGTERM.
+    """
+    from snoop_capture.targets import pod_target
+
+    _record(lambda: pod_target(options["pod_uid"]), kubernetes, **options)
+
+
+@cli.command(epilog="\b\nExample:\n  snoop-capture container -o capture 4f1c2a")
+@_recording_options
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def container(ids: tuple[str, ...], **options: Any) -> None:
+    """Record containers of this node: docker, podman, containerd, CRI-O.
+
+    ID is a container's id, or the beginning of it. Ends with SIGTERM or SIGINT.
+    """
+    from snoop_capture.targets import container_target
+
+    _record(lambda: container_target(ids), **options)
+
+
+@cli.command(epilog="\b\nExample:\n  snoop-capture cgroup -o capture /system.slice/nginx.service")
+@_recording_options
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH..."
+)
+def cgroup(paths: tuple[Path, ...], **options: Any) -> None:
+    """Record cgroups, with all below them.
+
+    PATH is a directory of the cgroup tree, or a path as /proc/PID/cgroup shows it. Ends with
+    SIGTERM or SIGINT.
+    """
+    from snoop_capture.targets import cgroup_target
+
+    _record(lambda: cgroup_target(paths), **options)
+
+
+def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: Any) -> None:
+    from snoop_capture.confinement import avoid_threads
+
+    avoid_threads()  # before anything imports NumPy or Arrow
+    from snoop_capture import identity
+    from snoop_capture.check import require
+    from snoop_capture.service import Recording, record
+
+    require()
+    labels = identity.labels_from(options["labels_file"]) if options["labels_file"] else {}
+    who = identity.Identity(
+        **{name: options[name] for name in ("pod_name", "namespace", "node", "pod_uid")},
+        labels=labels | identity.pairs(options["labels"], "--label"),
+        images=identity.images_from(options["images"]),
+    )
+    api_server = _api_server(who) if kubernetes else None
+    recording = Recording(
+        target=find(),
+        capture=options["output"],
+        ring_bytes=options["ring_buffer_size"],
+        flush=options["flush_interval"],
+        identity=who,
+        api_server=api_server,
+    )
+    click.echo(f"snoop-capture: {record(recording)}", err=True)
+
+
+def _api_server(who: "Identity") -> "ApiServer":
+    from snoop_capture.kubernetes import ApiServer
+
+    if not (who.namespace and who.pod_name):
+        raise CaptureError(
+            "--kubernetes needs the pod's name and namespace: give --pod-name and --namespace, "
+            "or POD_NAME and POD_NAMESPACE from the Downward API"
+        )
+    return ApiServer.of_pod()
 
 
 def main() -> None:

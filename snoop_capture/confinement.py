@@ -6,7 +6,7 @@ files takes no privilege. So a recorder that runs for months is nobody in partic
 user, no capabilities (capabilities(7)), no way to gain any (PR_SET_NO_NEW_PRIVS), and a seccomp
 filter that denies what an intruder would reach for.
 
-Capabilities and filters belong to threads, so this must come before the first other thread.
+Capabilities belong to threads, so this must come before the first other thread that has some.
 """
 
 import ctypes
@@ -79,11 +79,9 @@ def confine(program: "Program", capture: Path, uid: int = NOBODY_IN_PARTICULAR) 
         uid: the user and group to become, if this process is root.
 
     Raises:
-        CaptureError: there are other threads, the directory cannot be written without
-            privileges, or the kernel refuses.
+        CaptureError: another thread keeps capabilities, the directory cannot be written
+            without privileges, or the kernel refuses.
     """
-    if len(list(Path("/proc/self/task").iterdir())) > 1:
-        raise CaptureError("cannot give up privileges: other threads are running already")
     uid = uid if _may_change_user() else os.geteuid()
     _make(capture, uid)
     found = _try(lambda: _trial(program, capture, uid))
@@ -95,9 +93,15 @@ def confine(program: "Program", capture: Path, uid: int = NOBODY_IN_PARTICULAR) 
             f"cannot write to {capture} as user {uid} without privileges: give the directory to "
             "that user, or in a pod to its group (securityContext.fsGroup)"
         )
-    keeps = bool(found & _NEEDS_CAPABILITIES)
-    _give_up(uid, _BPF_AND_PERFMON if keeps else 0)
-    return Confinement(uid, keeps, _filter_calls())
+    keep = _BPF_AND_PERFMON if found & _NEEDS_CAPABILITIES else 0
+    if keep & ~privileges.effective():
+        raise CaptureError(
+            "this kernel asks for CAP_BPF and CAP_PERFMON as long as a recording runs: run "
+            "snoop-capture with them, as root"
+        )
+    _give_up(uid, keep)
+    _verify(keep)
+    return Confinement(uid, bool(keep), _filter_calls())
 
 
 def recorders_user() -> int:
@@ -171,6 +175,13 @@ def _set_capabilities(libc: Any, keep: int) -> None:
     _must(libc.capset(header, data))
 
 
+def _verify(keep: int) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        permitted = (thread / "status").read_text().partition("CapPrm:")[2].split()[0]
+        if int(permitted, 16) & ~keep:
+            raise CaptureError(f"cannot give up privileges: thread {thread.name} keeps some")
+
+
 def _must(result: int) -> None:
     if result != 0:
         reason = os.strerror(ctypes.get_errno())
@@ -184,6 +195,7 @@ def _filter_calls() -> bool:
     except ImportError:
         return False
     calls = seccomp.SyscallFilter(seccomp.ALLOW)
+    calls.set_attr(seccomp.Attr.CTL_TSYNC, 1)  # for all threads
     denied = seccomp.ERRNO(errno.EPERM)
     for name in _DENIED.split():
         if seccomp.resolve_syscall(seccomp.Arch(), name) >= 0:

@@ -2,21 +2,28 @@
 """The names of traced cgroups: which container each is, when it was there, what it mounts.
 
 The kernel traces whole subtrees, so that nothing is missed while a container is not known here;
-this only looks at the tree from time to time to give names to what it has traced.
+this looks at the tree when it changes, to give names to what was traced.
 """
 
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from snoop_capture import cgroups
+from snoop_capture.arrivals import Arrivals
+from snoop_capture.identity import Identity
+from snoop_capture.kubernetes import PodWatch, Told
 from snoop_capture.mounts import Mount, mounts_of
 from snoop_capture.runtimes import Container, container_of, pod_uid
 from snoop_capture.storage import now
 from snoop_capture.targets import Target
 
+_log = logging.getLogger(__name__)
+
+_NOBODY: Final = Identity()
 _PROC: Final = Path("/proc")
 # Where kubelet mounts a file of its own into each container, and where that file lies.
 _KUBELET_FILE: Final = "/dev/termination-log"
@@ -44,35 +51,38 @@ class Containers:
 
     Args:
         target: what is recorded.
+        identity: whose recording it is.
+        watch: what asks the API server for the pod.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(
+        self, target: Target, identity: Identity = _NOBODY, watch: PodWatch | None = None
+    ) -> None:
         self._target = target
+        self._identity = identity
         self._known: dict[int, _Known] = {}
-        self._told: Mapping[str, Mapping[str, Any]] = {}
+        self._arrivals = Arrivals()
+        self._watch = watch
         self.look()
+
+    def fileno(self) -> int:
+        """Readable when there is a new cgroup: ``look`` then."""
+        return self._arrivals.fileno()
 
     @property
     def known(self) -> set[int]:
         """Ids of the cgroups met so far."""
         return set(self._known)
 
-    @property
-    def container_ids(self) -> set[str]:
-        """Ids of the containers met so far."""
-        return {k.container.id for k in self._known.values() if k.container}
-
-    def tell(self, told: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take what else is known of containers (name, image, image_digest, …) by their ids."""
-        self._told = told
-
     def look(self) -> None:
         """Take note of the cgroups that are there now."""
+        self._arrivals.hush()
         time = now()
         for root in self._target.roots:
             for directory in cgroups.descendants(root):
                 if not self._is_left_out(directory):
                     self._meet(directory, root, time)
+        self._ask()
 
     def entries(self, cgroup_ids: Iterable[int] = ()) -> list[dict[str, Any]]:
         """Entries for ``session.json``: of all that were met, and of these ids in any case.
@@ -80,8 +90,9 @@ class Containers:
         A cgroup that was never met has only its id for a name.
         """
         unknown = set(cgroup_ids) - self._known.keys()
-        return [self._entry(known) for known in self._known.values()] + [
-            {"cgroup_id": identity, "name": f"cgroup-{identity}"} for identity in sorted(unknown)
+        told = self._ask()
+        return [self._entry(known, told) for known in self._known.values()] + [
+            {"cgroup_id": number, "name": f"cgroup-{number}"} for number in sorted(unknown)
         ]
 
     def _is_left_out(self, directory: Path) -> bool:
@@ -98,23 +109,45 @@ class Containers:
             below = str(PurePosixPath(root.name, directory.relative_to(root)))
             known = _Known(identity, path, below, time, time, container_of(path), _pod_of(path))
             self._known[identity] = known
+            self._await_arrivals(directory)
         known.last_seen = time
         known.mounts = known.mounts or _mounts_in(directory)
 
-    def _entry(self, known: _Known) -> dict[str, Any]:
+    def _await_arrivals(self, directory: Path) -> None:
+        """Have the kernel tell of cgroups that are made in this one, inotify(7)."""
+        try:
+            self._arrivals.watch(directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            _log.warning(
+                "cannot watch the cgroup tree (%s): containers that end within a second may be "
+                "recorded without a name; raise fs.inotify.max_user_watches",
+                error.strerror,
+            )
+
+    def _ask(self) -> Told:
+        """What the API server has told so far; it is asked for what is new."""
+        if self._watch is None:
+            return {}
+        return self._watch.told({k.container.id for k in self._known.values() if k.container})
+
+    def _entry(self, known: _Known, all_told: Told) -> dict[str, Any]:
         container = known.container
-        told = self._told.get(container.id, {}) if container else {}
+        told = all_told.get(container.id, {}) if container else {}
+        name = self._name(known, told.get("name"))
+        image = self._identity.image_of(name.partition("/")[0]) if container else {}
         entry = {
             "cgroup_id": known.cgroup_id,
             "cgroup_path": str(known.path),
-            "name": self._name(known, told.get("name")),
+            "name": name,
             "container_id": container.id if container else None,
             "pod_uid": known.pod_uid,
             "first_seen": known.first_seen,
             "last_seen": known.last_seen,
             "mounts": [mount.entry() for mount in known.mounts] or None,
         }
-        return {k: v for k, v in ({**told, **entry}).items() if v is not None}
+        return {k: v for k, v in {**image, **told, **entry}.items() if v is not None}
 
     def _name(self, known: _Known, told: str | None) -> str:
         """The container's name, and what lies between its cgroup and this one."""

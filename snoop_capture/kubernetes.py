@@ -9,7 +9,6 @@ from a Pod", and the reference of the resource Pod (core/v1).
 import json
 import logging
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, Final, Self
 import urllib3
 
 from snoop_capture.errors import CaptureError
+from snoop_capture.identity import image_entry
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -27,7 +27,6 @@ _LARGEST: Final = 4 << 20  # bytes of an answer; etcd keeps at most 1.5 MiB of a
 _FIRST_WAIT: Final = 1.0  # seconds
 _LONGEST_WAIT: Final = 60.0
 _STATUSES: Final = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-_DIGEST: Final = re.compile(r"@(sha256:[0-9a-f]{64})$")
 
 _log = logging.getLogger(__name__)
 
@@ -170,20 +169,15 @@ def _containers(pod: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             if ended:
                 yield _bare(ended), {"name": name}
             if container.get("containerID"):
-                yield _bare(container["containerID"]), {"name": name, **image_of(container)}
+                yield (
+                    _bare(container["containerID"]),
+                    {
+                        "name": name,
+                        **image_entry(str(container["image"]), str(container.get("imageID", ""))),
+                    },
+                )
 
 
 def _bare(container_id: str) -> str:
     """The id without the runtime before it: ``containerd://4f4f…``."""
     return container_id.rpartition("//")[2]
-
-
-def image_of(container: Mapping[str, Any]) -> dict[str, str]:
-    """``image`` of a ContainerStatus, and ``image_digest`` if it is known.
-
-    ``imageID`` ends with the manifest's digest where the image came from a registry; else it is
-    the runtime's own number for it, which says nothing elsewhere.
-    """
-    digest = _DIGEST.search(container.get("imageID", ""))
-    image = {"image": str(container["image"])}
-    return image | {"image_digest": digest[1]} if digest else image

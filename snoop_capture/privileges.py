@@ -2,6 +2,7 @@
 """What the recorder may do, and whose the capture is."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,8 @@ from snoop_capture.errors import CaptureError
 _CAP_SYS_ADMIN: Final = 21
 _NEEDED: Final = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
+_LOADER: Final = Path(sys.executable).with_name("snoop-loader")
+
 
 def require() -> None:
     """Make sure that BPF tracing programs can be loaded, capabilities(7).
@@ -18,14 +21,32 @@ def require() -> None:
     Raises:
         CaptureError: a capability is missing; the message says which.
     """
-    held = effective()
-    missing = [name for name, bit in _NEEDED.items() if not held >> bit & 1]
-    if missing and not held >> _CAP_SYS_ADMIN & 1:
+    missing = _missing()
+    if not missing:
+        return
+    if not _LOADER.exists():
         raise CaptureError(
             f"recording needs {' and '.join(missing)}, which this process does not have: "
             "run it as root (sudo snoop-capture …), in a pod as uid 0 with these added "
             "(deploy/kubernetes)"
         )
+    if "NoNewPrivs:\t1" in Path("/proc/self/status").read_text():
+        raise CaptureError(
+            f"the capabilities of {_LOADER} have no effect, for this process may gain none "
+            "(no_new_privs): in a pod that does not run as root, set allowPrivilegeEscalation: true"
+        )
+
+
+def loader() -> str:
+    """The Python that loads the BPF program: this one, or one whose file has the capabilities."""
+    return str(_LOADER) if _missing() and _LOADER.exists() else sys.executable
+
+
+def _missing() -> list[str]:
+    held = effective()
+    if held >> _CAP_SYS_ADMIN & 1:
+        return []
+    return [name for name, bit in _NEEDED.items() if not held >> bit & 1]
 
 
 def effective() -> int:

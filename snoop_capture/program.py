@@ -13,6 +13,7 @@ import sys
 from types import TracebackType
 from typing import Final, Self
 
+from snoop_capture import privileges
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
@@ -127,7 +128,7 @@ def _load(layout: Layout) -> dict[str, int]:
     with ours, theirs:
         child = subprocess.Popen(
             # -P: no module comes from the working directory, which may be anybody's.
-            [sys.executable, "-P", "-m", "snoop_capture.loader", str(theirs.fileno())],
+            [privileges.loader(), "-P", "-m", "snoop_capture.loader", str(theirs.fileno())],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=[theirs.fileno()],

@@ -34,6 +34,15 @@ class Totals:
     losses: dict[str, int]
     defects: dict[str, int]
 
+    @property
+    def lost(self) -> str:
+        """How many were lost, and why."""
+        causes = ", ".join(f"{count} {cause}" for cause, count in self.losses.items())
+        return f"{sum(self.losses.values())} lost" + (f" ({causes})" if causes else "")
+
+    def __str__(self) -> str:
+        return f"{self.events} events, {self.lost}"
+
 
 class Containers(Protocol):
     """What knows the traced cgroups by name."""

@@ -31,11 +31,9 @@ class Outcome:
     left_running: int
 
     def __str__(self) -> str:
-        lost = sum(self.totals.losses.values())
-        causes = ", ".join(f"{count} {cause}" for cause, count in self.totals.losses.items())
         line = (
             f"{self.totals.events} events, {self.distinct_paths} distinct paths, "
-            f"{lost} lost{f' ({causes})' if lost else ''}: {self.session}"
+            f"{self.totals.lost}: {self.session}"
         )
         if self.left_running:
             left = f"{self.left_running} of the command's processes"

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pod recorded by a container in it, with real runtimes and the privileges of the manifests."""
+
+import os
+import shutil
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.capture.conftest import Build
+from tests.capture.pods import NAMESPACES, POD_UID, VOLUME, VOLUME_GROUP, Container, Node
+from tests.capture.recording import SNOOP_CAPTURE, Recording
+
+pytestmark = [
+    pytest.mark.bpf,
+    pytest.mark.skipif(not shutil.which("runc"), reason="needs runc, crun and busybox-static"),
+]
+
+RECORD = [SNOOP_CAPTURE, "pod", "-o", VOLUME]
+NOBODY_IN_PARTICULAR = 65532
+HOST_CGROUPS = [name for name in NAMESPACES if name != "cgroup"]
+SHARED_PROCESSES = [name for name in NAMESPACES if name != "pid"]
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A directory as the kubelet prepares a volume for a pod with an fsGroup."""
+    directory = tmp_path / "volume"
+    directory.mkdir()
+    os.chown(directory, 0, VOLUME_GROUP)
+    directory.chmod(0o2770)
+    return directory
+
+
+def until_it_records(recorder: Container, volume: Path) -> None:
+    """Wait until the recorder has begun its session."""
+    deadline = time.monotonic() + 60
+    while not list(volume.glob("*/session.json")):
+        assert recorder.process.poll() is None, recorder.process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def calls(path: str) -> str:
+    """A script of 4 × 2,000 calls with a path."""
+    return f"exec /bin/calls 2000 2 2 {path}"
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def end(node: Node, recorder: Container, volume: Path) -> Recording:
+    node.signal(recorder, "TERM")
+    return Recording(volume, 0, b"", recorder.end())
+
+
+def by_container(recording: Recording) -> dict[str, dict[str, Any]]:
+    containers = recording.session["containers"]
+    return {entry["container_id"]: entry for entry in containers if "container_id" in entry}
+
+
+@pytest.mark.parametrize("namespaces", [NAMESPACES, HOST_CGROUPS], ids=["private", "host"])
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_every_call_is_attributed_to_its_container(
+    tmp_path: Path, volume: Path, build: Build, runtime: str, namespaces: Sequence[str]
+) -> None:
+    program = build("calls")
+    with Node(tmp_path, runtime) as node:
+        early = node.application("early", program, f"read line; {calls('/from/early')}")
+        recorder = node.recorder(RECORD, volume, namespaces=namespaces)
+        until_it_records(recorder, volume)
+        kept = status(node.pid(recorder))
+        issued = {early.id: ("/from/early", early.end("go\n"))}
+        for name in ("web", "web", "late"):  # web restarts: another container, the same name
+            application = node.application(name, program, calls(f"/from/{name}"))
+            issued[application.id] = (f"/from/{name}", application.end())
+        recording = end(node, recorder, volume)
+    assert recording.session["losses"] == {}
+    ids = {entry["cgroup_id"]: name for name, entry in by_container(recording).items()}
+    found = Counter((ids[row["cgroup_id"]], row["path"]) for row in recording.rows if row["path"])
+    assert {key: found[key] for key in found if key[1].startswith("/from/")} == {
+        (identity, path): int(count) for identity, (path, count) in issued.items()
+    }
+    assert recorder.id not in ids.values()
+    assert recording.session["ended_at"]
+    expected = {"Uid": [str(NOBODY_IN_PARTICULAR)] * 4, "Gid": [str(NOBODY_IN_PARTICULAR)] * 4}
+    assert {name: kept[name].split() for name in expected} == expected
+    assert kept["Groups"] == str(VOLUME_GROUP)
+    assert {int(kept[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Amb")} == {0}
+    assert (kept["NoNewPrivs"], kept["Seccomp"]) == ("1", "2")
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in recording.directory.iterdir()}
+    assert modes == {".parquet": 0o640, ".json": 0o640}
+    assert recording.directory.stat().st_mode & 0o777 == 0o750
+
+
+def test_who_and_what_with_shared_processes(tmp_path: Path, volume: Path, build: Build) -> None:
+    """Where processes are shared, mounts are seen, and with them the names that kubelet gives."""
+    labels = tmp_path / "labels"
+    labels.write_text('app="shop"\ntier="front \\"end\\""\n')
+    digest = "sha256:" + "ab" * 32
+    told = {"POD_NAME": "web-0", "POD_NAMESPACE": "shop", "NODE_NAME": "n1", "POD_UID": POD_UID}
+    command = [*RECORD, "--label", "team=a", "--labels-file", f"{VOLUME}/labels"]
+    command += ["--image", f"web=shop/web@{digest}", "--image", "other:1"]
+    shutil.copy(labels, volume)
+    with Node(tmp_path, "runc") as node:
+        web = node.application("web", build("calls"), "read line")
+        recorder = node.recorder(command, volume, namespaces=SHARED_PROCESSES, env=told)
+        until_it_records(recorder, volume)
+        web.end("go\n")
+        recording = end(node, recorder, volume)
+    session = recording.session
+    said = {"pod_name": "web-0", "namespace": "shop", "node": "n1", "pod_uid": POD_UID}
+    assert {name: session[name] for name in said} == said
+    assert session["labels"] == {"app": "shop", "tier": 'front "end"', "team": "a"}
+    entry = by_container(recording)[web.id]
+    assert (entry["name"], entry["pod_uid"]) == ("web", POD_UID)
+    assert (entry["image"], entry["image_digest"]) == (f"shop/web@{digest}", digest)
+    mounts = {mount["mount_point"]: mount for mount in entry["mounts"]}
+    assert mounts["/proc"]["fstype"] == "proc"
+    assert mounts["/dev/termination-log"]["root"].split("/")[-3:-1] == ["containers", "web"]
+    assert mounts["/"]["read_only"]
+    assert not mounts["/dev/termination-log"]["read_only"]
+
+
+def test_as_another_user_with_file_capabilities(tmp_path: Path, volume: Path, build: Build) -> None:
+    """The image's way to run without root: the Python of the loader has the two capabilities."""
+    loader = volume / "snoop-loader"  # beside the Python that runs the recorder
+    for name in ("python3", loader.name):
+        shutil.copy(sys.executable, volume / name)
+    bits = 1 << 38 | 1 << 39  # CAP_PERFMON, CAP_BPF; vfs_cap_data, include/uapi/linux/capability.h
+    data = struct.pack("<5I", 0x02000001, bits & 0xFFFFFFFF, 0, bits >> 32, 0)
+    os.setxattr(loader, "security.capability", data)
+    start = "import sys; sys.argv[0] = 'snoop-capture'; from snoop_capture.cli import main; main()"
+    command = [f"{VOLUME}/python3", "-c", start, *RECORD[1:]]
+    with Node(tmp_path, "crun") as node:
+        env = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+        recorder = node.recorder(command, volume, user=NOBODY_IN_PARTICULAR, env=env)
+        until_it_records(recorder, volume)
+        kept = status(node.pid(recorder))
+        application = node.application("web", build("calls"), calls("/from/web"))
+        issued = int(application.end())
+        recording = end(node, recorder, volume)
+    assert len(recording.where(path="/from/web")) == issued
+    assert kept["Uid"].split() == [str(NOBODY_IN_PARTICULAR)] * 4
+    assert {int(kept[f"Cap{name}"], 16) for name in ("Prm", "Eff")} == {0}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``snoop-capture cgroup`` and ``container``: until a signal, in real cgroups."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from snoop_capture import cgroups
+from tests.capture.conftest import Build
+from tests.capture.recording import QUICK, SNOOP_CAPTURE, Recording, environment
+
+pytestmark = pytest.mark.bpf
+
+ID = "4f" * 32
+ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A cgroup to make others in, removed with all of them afterwards."""
+    with cgroups.CommandCgroup(f"snoop-test-{os.getpid()}") as group:
+        yield group.directory
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    for directory in (tmp_path, *tmp_path.parents[:2]):  # pytest makes them for root alone
+        directory.chmod(0o755)
+    return tmp_path / "capture"
+
+
+def made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
+
+
+def inside(cgroup: Path, *command: str) -> list[str]:
+    """A command that is run in a cgroup."""
+    return ["sh", "-c", ENTER, str(cgroup), *command]
+
+
+class Service:
+    """A recorder that runs until it is stopped."""
+
+    def __init__(self, capture: Path, *arguments: str | Path, cgroup: Path | None = None) -> None:
+        command = [SNOOP_CAPTURE, *map(str, arguments), "-o", str(capture), *QUICK]
+        self.capture = capture
+        self.process = subprocess.Popen(
+            inside(cgroup, *command) if cgroup else command,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        deadline = time.monotonic() + 60
+        while not list(capture.glob("*/session.json")):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def stop(self, number: int = signal.SIGTERM) -> Recording:
+        self.process.send_signal(number)
+        _, stderr = self.process.communicate(timeout=60)
+        return Recording(self.capture, self.process.returncode, b"", stderr)
+
+
+def refused(*arguments: str | Path) -> str:
+    """The one line with which a command is refused."""
+    command = [SNOOP_CAPTURE, *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environment()
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cgroup_is_recorded_until_a_signal(
+    tree: Path, capture: Path, build: Build, number: int
+) -> None:
+    service = Service(capture, "cgroup", made(tree / "a"), made(tree / "b"))
+    for name in ("a", "b"):
+        subprocess.run(inside(tree / name, build("calls"), "100", "1", "1", f"/in/{name}"))
+    subprocess.run(inside(made(tree / "a" / "new"), build("calls"), "7", "1", "1", "/in/new"))
+    subprocess.run(inside(made(tree / "c"), build("calls"), "100", "1", "1", "/in/c"))
+    recording = service.stop(number)
+    assert recording.code == 0
+    assert re.search(r"^snoop-capture: \d+ events, 0 lost: /", recording.stderr, re.M)
+    names = {c["cgroup_id"]: c["name"] for c in recording.session["containers"]}
+    found = [(names[row["cgroup_id"]], row["path"]) for row in recording.rows]
+    assert {key: found.count(key) for key in found if key[1].startswith("/in/")} == {
+        ("a", "/in/a"): 100,
+        ("b", "/in/b"): 100,
+        ("a/new", "/in/new"): 7,
+    }
+
+
+def test_a_container_by_the_beginning_of_its_id(tree: Path, capture: Path, build: Build) -> None:
+    scope = made(tree / f"docker-{ID}.scope")
+    service = Service(capture, "container", ID[:8], "--image", "web:1")
+    subprocess.run(inside(scope, build("calls"), "10", "1", "1", "/in/it"))
+    recording = service.stop()
+    assert len(recording.where(path="/in/it")) == 10
+    (container,) = recording.session["containers"]
+    assert (container["name"], container["image"]) == (ID[:12], "web:1")
+
+
+def test_the_recorder_leaves_itself_out(tree: Path, capture: Path, build: Build) -> None:
+    """It is started in the part of the tree that it records."""
+    own = made(tree / "tools" / "recorder")
+    service = Service(capture, "cgroup", tree, cgroup=own)
+    subprocess.run(inside(own, build("calls"), "10", "1", "1", "/beside/it"))
+    subprocess.run(inside(made(tree / "web"), build("calls"), "10", "1", "1", "/in/web"))
+    recording = service.stop()
+    counts = [len(recording.where(path=path)) for path in ("/in/web", "/beside/it")]
+    assert counts == [10, 0]
+    assert {row["comm"] for row in recording.rows} <= {"sh", "calls"}
+    assert "recorder" not in str(recording.session["containers"])
+
+
+def test_the_recorders_own_cgroup_is_refused(tree: Path, tmp_path: Path) -> None:
+    own = made(tree / "recorder")
+    command = inside(own, SNOOP_CAPTURE, "cgroup", str(own), "-o", str(tmp_path / "capture"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{own} is the recorder's own cgroup" in done.stderr
+
+
+REFUSED: dict[str, tuple[Sequence[str], str]] = {
+    "no cgroup": (["cgroup", "/no/such"], "/no/such is no cgroup: give a directory below /"),
+    "no container": (["container", "4f4f4f"], "no container 4f4f4f in the cgroup tree"),
+    "no pod": (["pod"], "no cgroup above this process carries a pod's UID"),
+    "label": (["cgroup", "/", "--label", "a"], "--label 'a' is not of the form NAME=VALUE"),
+    "labels": (["cgroup", "/", "--labels-file", "/none"], "cannot read the labels in /none"),
+    "not labels": (["cgroup", "/", "--labels-file", "/etc/os-release"], "does not hold labels"),
+    "no account": (
+        ["pod", "--kubernetes", "--pod-name", "a", "--namespace", "b"],
+        "--kubernetes needs a pod with a service account",
+    ),
+    "no pod's name": (["pod", "--kubernetes"], "give --pod-name and --namespace, or POD_NAME"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_recorded_is_refused(tmp_path: Path, case: str) -> None:
+    arguments, said = REFUSED[case]
+    assert said in refused(*arguments, "-o", tmp_path / "capture")
+    assert not (tmp_path / "capture").exists()
+
+
+def test_a_place_that_cannot_be_written(tree: Path) -> None:
+    target = made(tree / "a")
+    assert refused("cgroup", target, "-o", "/proc/none").startswith(
+        "snoop-capture: cannot make /proc/none: "
+    )
