@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from snoop_analysis.image import Config, Kind
+from snoop_analysis.replacing import replaced
 from snoop_analysis.verdict import Judgement
-from snoop_format.session import put_in_place
 
 
 def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
@@ -52,14 +51,8 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(one.encode(errors="surrogateescape") + b"\n" for one in lines)
-        put_in_place(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(path) as target, target.open("wb") as file:
+        file.writelines(one.encode(errors="surrogateescape") + b"\n" for one in lines)
 
 
 def _paths(names: Iterable[str], judgement: Judgement) -> list[str]:  # noqa: ARG001

@@ -23,7 +23,7 @@ def summary(judgement: Judgement) -> list[str]:
     freed = 1 - rest / whole if whole else 0.0
     return [
         table(["verdict", "files", "size"], [_row(one, files) for one in Verdict]),
-        f"{_size(whole)} in {len(files):,} files; kept: {_size(rest)} in {len(kept):,} files "
+        f"{in_units(whole)} in {len(files):,} files; kept: {in_units(rest)} in {len(kept):,} files "
         f"({freed:.1%} off)",
         *_packages(judgement, files),
     ]
@@ -36,7 +36,7 @@ def size(files: list[FileVerdict]) -> int:
 
 def _row(verdict: Verdict, files: list[FileVerdict]) -> list[str]:
     own = [one for one in files if one.verdict is verdict]
-    return [verdict.value, f"{len(own):,}", _size(size(own))]
+    return [verdict.value, f"{len(own):,}", in_units(size(own))]
 
 
 def _packages(judgement: Judgement, files: list[FileVerdict]) -> Iterator[str]:
@@ -54,16 +54,18 @@ def _packages(judgement: Judgement, files: list[FileVerdict]) -> Iterator[str]:
     yield ""
     yield (
         f"{len(idle):,} of {len(judgement.packages):,} packages: nothing was observed of them, "
-        f"{_size(sum(idle.values()))}"
+        f"{in_units(sum(idle.values()))}"
     )
     heaviest = sorted(idle.items(), key=lambda one: (-one[1], one[0].name))[:_MOST_PACKAGES]
     for package, weight in heaviest:
-        yield printable(f"{_size(weight):>10}  {package.name} {package.version} ({package.kind})")
+        yield printable(
+            f"{in_units(weight):>10}  {package.name} {package.version} ({package.kind})"
+        )
     if len(idle) > _MOST_PACKAGES:
         yield "            ... --by package lists all"
 
 
-def _size(count: float) -> str:
+def in_units(count: float) -> str:
     """Bytes in the unit that suits: ``12.3 MB``."""
     unit = 0
     while count >= 1000 and unit < len(_UNITS) - 1:

@@ -94,6 +94,13 @@ Examples:
     metavar="FILE",
     help="Write the slimmed image, a tar archive with an OCI layout.",
 )
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a report to look at, with a section about the image; it needs no network.",
+)
 @listing
 @part_options
 @strict_option
@@ -115,6 +122,7 @@ def command(
     lists: tuple[tuple[str, Path], ...],
     root_path: Path | None,
     image_path: Path | None,
+    page: Path | None,
     output: Output,
     strict: bool,
     **part: Any,
@@ -138,6 +146,11 @@ def command(
     for line in answer.heading():
         print(printable(line), file=sys.stdout if plain else sys.stderr)
     _write(answer, lists, root_path, image_path)
+    if page:
+        from snoop_analysis.html.document import write_page
+        from snoop_analysis.html.sections.image import section
+
+        write_page(answer.replay, page, [section(answer)])
     if names:
         for name in names:
             print(*map(printable, answer.judgement.why(name)), sep="\n")

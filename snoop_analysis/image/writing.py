@@ -6,16 +6,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
 from snoop_analysis.image.image import Image
 from snoop_analysis.image.tree import Inode, Kind
-from snoop_format.session import put_in_place
+from snoop_analysis.replacing import replaced
 
 _TYPES: Final = {
     Kind.FILE: tarfile.REGTYPE,
@@ -41,13 +39,17 @@ def write_root(kept: Mapping[str, Inode], path: Path) -> None:
         ImageError: a file of the image cannot be read.
         OSError: the archive cannot be written.
     """
-    with _new_file(path) as file:
+    with replaced(path) as target, target.open("wb") as file:
         _write_tar(kept, file)
 
 
 def write_image(image: Image, kept: Mapping[str, Inode], path: Path) -> None:
     """As ``write_root``, but a whole image: an OCI layout of one layer in a tar archive."""
-    with _new_file(path) as file, tarfile.open(fileobj=file, mode="w") as archive:
+    with (
+        replaced(path) as target,
+        target.open("w+b") as file,
+        tarfile.open(fileobj=file, mode="w") as archive,
+    ):
         start = file.tell() + tarfile.BLOCKSIZE
         layer = _place_layer(kept, file)
         _add_header(archive, file, layer, start)
@@ -134,19 +136,6 @@ def _descriptor(kind: str, content: bytes) -> dict[str, Any]:
 
 def _blob(content: bytes) -> str:
     return f"blobs/sha256/{hashlib.sha256(content).hexdigest()}"
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when all is written."""
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w+b") as file:
-            yield file
-        put_in_place(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_tar(kept: Mapping[str, Inode], file: IO[bytes]) -> None:

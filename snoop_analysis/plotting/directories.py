@@ -81,11 +81,11 @@ def _area(tile: Tile, colour: str, width: int, height: int) -> dict[str, object]
         "x2": tile.x + tile.width,
         "y": tile.y,
         "y2": tile.y + tile.height,
-        "words": _fitting(directory, tile, width, height),
+        "words": fitting(directory, tile, width, height),
     }
 
 
-def _fitting(directory: str, tile: Tile, width: int, height: int) -> str:
+def fitting(directory: str, tile: Tile, width: int, height: int) -> str:
     """As much of the end of a directory's name as its tile has room for."""
     letters = int((tile.width * width - 10) / _LETTER)
     if tile.height * height < _LINE + 4 or letters < 3:

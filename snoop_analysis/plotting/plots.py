@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import altair as alt
@@ -19,6 +19,7 @@ from snoop_analysis.plotting.timeline import timeline
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
+    from snoop_analysis.verdict import Verdict
 
 
 class Plots:
@@ -44,6 +45,14 @@ class Plots:
     def syscalls(self) -> Picture:
         """Calls by system call."""
         return styled(syscalls(self._replay, self._style), self._style)
+
+    def verdicts(
+        self, weights: Iterable[tuple[Verdict, list[str], int]], title: str, root: str = "/"
+    ) -> Picture:
+        """A treemap of an image's bytes, coloured by verdict; see ``plotting.verdicts``."""
+        from snoop_analysis.plotting.verdicts import verdicts
+
+        return styled(verdicts(weights, self._style, title, root), self._style)
 
     def directories(self, under: str = "/") -> Picture:
         """A treemap of the files used, by directory; of those under one directory alone."""
