@@ -91,7 +91,13 @@ class Judgement:
     @cached_property
     def kept(self) -> dict[str, Inode]:
         """The names that stay, a directory before what is in it."""
-        return {path: inode for path, inode in self.image.files.items() if self._stays(path)}
+        stay = {path for path in self.image.files if self._stays(path)}
+        for path in list(stay):  # whatever a policy says of the directories above it
+            parent = path.rpartition("/")[0]
+            while parent in self.closure.reasons and parent not in stay:
+                stay.add(parent)
+                parent = parent.rpartition("/")[0]
+        return {path: inode for path, inode in self.image.files.items() if path in stay}
 
     def verdict(self, path: str) -> Verdict:
         """What was seen of the file with this name."""
@@ -103,7 +109,7 @@ class Judgement:
 
     def dropped_although_used(self) -> list[str]:
         """What a policy drops although it was used or is needed."""
-        return [path for path in self.closure.reasons if not self._stays(path)]
+        return [path for path in self.closure.reasons if path not in self.kept]
 
     def why(self, name: str) -> Iterator[str]:
         """The verdict on a name, and each reason for it down to what was seen, as lines."""
@@ -112,7 +118,7 @@ class Judgement:
             yield f"{name}: not in the image"
             return
         reasons = self.closure.reasons.get(way.end, ())
-        dropped = ", dropped" if reasons and not self._stays(way.end) else ""
+        dropped = ", dropped" if reasons and way.end not in self.kept else ""
         yield f"{way.end}: {self.verdict(way.end)}{dropped}"
         for reason in reasons:
             yield from self._explained(reason, way.end)
@@ -168,7 +174,7 @@ class Judgement:
             path=path,
             inode=inode,
             verdict=self.verdict(path),
-            kept=self._stays(path),
+            kept=path in self.kept,
             bytes=inode.size if self._weighing[inode] == path else 0,
             package=package,
             last_seen=use.last_seen if use else None,

@@ -275,6 +275,12 @@ def test_policies(judged: Judge) -> None:
     assert verdict(answer, "/app/opened") == "needed by a used file"
 
 
+def test_what_stays_keeps_its_directories(judged: Judge) -> None:
+    policy = parse("{keep: [/app/m.py], drop: ['/app/**']}", "policy.yaml")
+    kept = judged([{"path": "/app/run"}], policy=policy).judgement.kept
+    assert [path for path in kept if path.startswith("/app")] == ["/app", "/app/m.py"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -333,6 +339,22 @@ def test_listings(everything: Path, tmp_path: Path) -> None:
     assert [row["path"] for row in rows("outside")] == ["/new"]
     assert [row["layer"] for row in rows("layer")] == [0]
     assert "nothing to list by" in str(run(*arguments, "--by", "size").exception)
+
+
+def test_files_are_completed_by_what_the_kernel_opens(everything: Path, tmp_path: Path) -> None:
+    events = [{"path": "/app/run"} | EXEC, {"path": "/bin/prog"} | EXEC, {"path": "/x"} | EXEC]
+    path = write_session(tmp_path / "capture", events)
+    done = run("files", path, "--image", everything, "--json")
+    rows = {row["path"]: (row["events"], row["syscalls"]) for row in json.loads(done.stdout)}
+    assert rows == {
+        "/app/run": (1, ["execve"]),
+        "/bin/prog": (1, ["execve"]),
+        "/x": (1, ["execve"]),
+        "/app/outer": (0, ["inferred"]),
+        "/usr/bin/dash": (0, ["inferred"]),
+        "/lib64/ld-linux-x86-64.so.2": (0, ["inferred"]),
+    }
+    assert "! /x was executed and is not in the image" in done.stderr
 
 
 def test_hard_links_weigh_once(tmp_path: Path) -> None:
