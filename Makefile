@@ -12,7 +12,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development
 
-.PHONY: help setup packages test-packages kernel-packages demo test test-kernels prove-slim check \
+# JupyterLab refuses to run as root unless told.
+LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help setup packages test-packages kernel-packages demo lab test test-kernels prove-slim check \
 	clean
 
 help: ## this list
@@ -50,6 +53,9 @@ $(READY_FOR_DEVELOPMENT): $(READY)
 demo: packages $(READY) ## record a real program, replay it, write demo/report.json
 	$(BIN)/snoop-capture run -o demo/capture --force -- /usr/bin/python3 -c "import json, sqlite3"
 	$(BIN)/snoop-analyze demo/capture --report demo/report.json
+
+lab: setup ## open the notebooks in JupyterLab, on this machine alone; no root needed
+	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.ip=127.0.0.1 $(LAB_OPTIONS)
 
 test: test-packages setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
 	$(BIN)/python -m pytest

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a notebook shows a picture: JupyterLab draws it itself, others take the PNG.
+"""How a notebook shows a picture: JupyterLab draws it itself, others take the SVG.
 
 Altair's own way fetches its scripts from a server; JupyterLab has a Vega-Lite of its own, which
 needs none. It announces version 5 of the grammar; what Altair writes calls itself 6, and for
 these pictures the two are the same.
 """
 
-from base64 import b64encode
 from typing import Any, Final
 
 import altair as alt
@@ -19,10 +18,9 @@ _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v5.json"  # a name: no
 
 def bundle(spec: dict[str, Any], **_options: object) -> dict[str, Any]:
     """A Vega-Lite picture in the forms a notebook can keep."""
-    picture = vl_convert.vegalite_to_png(spec)
     return {
         _JUPYTERLAB: {**spec, "$schema": _SCHEMA},
-        "image/png": b64encode(picture).decode(),
+        "image/svg+xml": vl_convert.vegalite_to_svg(spec),
         "text/plain": "<picture>",
     }
 
