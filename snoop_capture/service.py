@@ -69,9 +69,10 @@ def record(recording: Recording) -> Ended:
         try:
             session = recording.capture / session_name()
             session.mkdir(mode=0o750)
-            recorder = Recorder(program, session, recording.identity.metadata(), recording.flush)
             for root in recording.target.roots:
                 program.trace(cgroups.cgroup_id(root))
+            # It writes session.json: whoever waits for that finds everything recorded from there.
+            recorder = Recorder(program, session, recording.identity.metadata(), recording.flush)
             _log.info("recording into %s as user %d", session, confinement.uid)
             containers = Containers(recording.target, recording.identity, _watch(recording))
             _loop(recording, recorder, containers, stopping)

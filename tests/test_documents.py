@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 DOCUMENTS = ["README.md", "docs/recording.md", "bench/README.md", "notebooks/README.md"]
-LINKED = [*DOCUMENTS, "CONTRIBUTING.md", "deploy/README.md"]
+LINKED = [*DOCUMENTS, "CONTRIBUTING.md", "deploy/README.md", "docs/SECURITY.md"]
 
 
 def commands(document: str) -> list[str]:
