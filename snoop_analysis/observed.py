@@ -108,7 +108,7 @@ def text(shown: str, exact: bytes | None) -> str:
 def observe(replay: Replay, image: Image) -> Observed:
     """Look up in ``image`` every name that the containers of ``replay`` asked for."""
     replay.execute(statement("calls"))
-    rows = [_Row(*row) for row in replay.query(statement("observed")).fetchall()]
+    rows = [_Row._make(row) for row in replay.query(statement("observed")).fetchall()]
     mounts = _mounts(replay)
     observer = _Observer(image, _roots(image, rows))
     for row in rows:
@@ -199,13 +199,18 @@ class _Observer:
             self.observed.unresolved.add(text(row.path, row.path_bytes))
         if row.uses:
             names += row.real_paths or []
-        found = [self._look_up(name, row, mounts) for name in dict.fromkeys(names)]
-        if names and row.is_there and not any(found):
+        led_to: dict[str | None, str] = {}
+        for name in dict.fromkeys(names):
+            led_to = self._look_up(name, row, mounts) | led_to
+        if names and row.is_there and not led_to:
             self._outside(names[-1], row, mounts)
+        for path, name in led_to.items():
+            if path is not None:
+                self._use(path, name, row)
 
-    def _look_up(self, name: str, row: _Row, mounts: Sequence[str]) -> bool:
-        """Find ``name`` below every root; whether it led anywhere."""
-        led = False
+    def _look_up(self, name: str, row: _Row, mounts: Sequence[str]) -> dict[str | None, str]:
+        """Find ``name`` below every root: the files it led to; null for one on a mount."""
+        led_to: dict[str | None, str] = {}
         for prefix, root in self.roots:
             way = find(root, name, follow=not row.is_link)
             passed = [_below(prefix, one) for one in way.passed]
@@ -218,16 +223,15 @@ class _Observer:
                     if one != end:
                         self.observed.ways.setdefault(one, end or name)
             if cut is not None:
-                led = True
+                led_to[None] = name
                 if row.is_there:
                     self._outside(name, row, mounts, passed[-1])
             elif end is not None:
-                led = True
-                self._use(end, name, row)
+                led_to[end] = name
             elif way.stopped_at is not None:  # ENOTDIR tells that it is there
                 refused = row._replace(uses=0, executed=False)
                 self._use(_below(prefix, way.stopped_at), name, refused)
-        return led
+        return led_to
 
     def _use(self, path: str, name: str, row: _Row) -> None:
         use = self.observed.files.setdefault(path, Use())

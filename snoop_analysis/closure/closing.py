@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -164,7 +165,13 @@ def _keep_observed(closure: Closure, observed: Observed) -> None:
 
 def _keep_possible(closure: Closure, observed: Observed) -> None:
     """Keep what relative paths may have meant whose directory is not known."""
-    wanted = tuple(f"/{one.removeprefix('./')}" for one in observed.unresolved)
+    wanted = tuple({f"/{end}" for one in observed.unresolved if (end := _end(one))})
     for path in closure.image.files:
         if path.endswith(wanted):
             closure.keep(path, Reason("nameless", "may be what a relative path meant"))
+
+
+def _end(relative: str) -> str:
+    """The part of a relative path that stands at the end of whatever it leads to."""
+    parts = posixpath.normpath(relative).split("/")
+    return "/".join(one for one in parts if one not in (".", ".."))

@@ -2,12 +2,13 @@
 """Containers of crun, recorded from their first program on."""
 
 import json
-import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,19 +22,10 @@ _VIEW = 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && exec 
 _CRUN = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _VIEW, "crun"]
 _CRUN += ["crun", "--cgroup-manager=disabled"]
 
-# Gives a process a cgroup of its own below the recorded one, as container runtimes do, and stays
-# until it is told to end.
-_HOLD = """
-place=$2/$(sed -n 's/^0:://p' /proc/self/cgroup)/app
-mkdir "$place" && echo "$1" > "$place/cgroup.procs" && echo ready
-read end
-rmdir "$place"
-"""
-
 
 def why_not() -> str | None:
     """What keeps this machine from running containers; null if nothing does."""
-    missing = [one for one in ("crun", "unshare", "busybox") if shutil.which(one) is None]
+    missing = [one for one in ("crun", "unshare") if shutil.which(one) is None]
     return f"there is no {', no '.join(missing)}" if missing else None
 
 
@@ -68,43 +60,52 @@ def bundle(directory: Path, root: Path, command: Sequence[str]) -> Path:
 def running(directory: Path, capture: Path | None) -> Iterator[None]:
     """A container while it runs; recorded into ``capture`` if one is given."""
     name = f"snoop-{uuid4().hex}"
-    log = (directory / "log").open("wb")
     pid = directory / "pid"
-    with log:
+    with (directory / "log").open("wb") as log:
         create = [*_CRUN, "create", "--bundle", str(directory), "--pid-file", str(pid), name]
         subprocess.run(create, stdout=log, stderr=log, check=True, timeout=TIMEOUT)
-        try:
-            with _recorded(int(pid.read_text()), capture):
-                subprocess.run([*_CRUN, "start", name], check=True, timeout=TIMEOUT)
-                try:
-                    yield
-                finally:
-                    subprocess.run([*_CRUN, "delete", "--force", name], timeout=TIMEOUT, check=True)
-        except BaseException:
-            subprocess.run([*_CRUN, "delete", "--force", name], stderr=log, timeout=TIMEOUT)
-            raise
+        with ExitStack() as stack:
+            cgroup = stack.enter_context(_cgroup(name))
+            stack.callback(_delete, name)
+            if capture is not None:
+                (cgroup / "cgroup.procs").write_text(pid.read_text())
+                stack.enter_context(_recorder(cgroup, capture))
+            subprocess.run([*_CRUN, "start", name], check=True, timeout=TIMEOUT)
+            yield
+
+
+def _delete(name: str) -> None:
+    subprocess.run([*_CRUN, "delete", "--force", name], check=True, timeout=TIMEOUT)
 
 
 @contextmanager
-def _recorded(pid: int, capture: Path | None) -> Iterator[None]:
-    """Record a process and all it starts."""
-    if capture is None:
-        yield
-        return
-    hold = ["busybox", "sh", "-c", _HOLD, "sh", str(pid), str(cgroups.mount_point())]
-    with subprocess.Popen(
-        [SNOOP_CAPTURE, "run", "-o", capture, "--", *hold],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ,
-    ) as recorder:
-        assert recorder.stdout
-        if recorder.stdout.readline() != b"ready\n":
-            _, said = recorder.communicate(timeout=TIMEOUT)
-            raise RuntimeError(said.decode())
+def _cgroup(name: str) -> Iterator[Path]:
+    cgroup = cgroups.mount_point() / name
+    cgroup.mkdir()
+    try:
+        yield cgroup
+    finally:
+        end = time.monotonic() + TIMEOUT
+        while (cgroup / "cgroup.procs").read_text() and time.monotonic() < end:
+            time.sleep(0.05)  # the container's processes are about to end
+        cgroup.rmdir()
+
+
+@contextmanager
+def _recorder(cgroup: Path, capture: Path) -> Iterator[None]:
+    """Record a cgroup; the directory is root's, for those above it may be for root alone."""
+    capture.mkdir()
+    words = [SNOOP_CAPTURE, "cgroup", "-o", str(capture), str(cgroup)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as recorder:
+        end = time.monotonic() + TIMEOUT
+        while not list(capture.glob("*/session.json")):
+            if recorder.poll() is not None or time.monotonic() > end:
+                recorder.kill()
+                raise RuntimeError(f"recording does not begin: {recorder.communicate()[1]}")
+            time.sleep(0.05)
         try:
             yield
         finally:
-            _, said = recorder.communicate(b"end\n", timeout=TIMEOUT)
+            recorder.send_signal(signal.SIGINT)
+            _, said = recorder.communicate(timeout=TIMEOUT)
         assert recorder.returncode == 0, said

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snoop_format.session import read_session
 from tests.slim.containers import bundle, running
 from tests.slim.services import Service, build, free_port, size
 
@@ -83,18 +82,11 @@ def slim(recorded: Recorded, *options: str) -> Slimmed:
 
 
 def unused(recorded: Recorded, *options: str) -> str:
-    """What ``snoop-analyze unused`` says; the recording is of the container alone."""
+    """What ``snoop-analyze unused`` says."""
     words = [SNOOP_ANALYZE, "unused", str(recorded.capture), "--image", str(recorded.root)]
-    words += ["--container", str(container(recorded.capture)), *options]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run([*words, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return str(done.stdout)
-
-
-def container(capture: Path) -> int:
-    """The cgroup of the container: the one below that of the command that was recorded."""
-    (session,) = capture.iterdir()
-    return max(int(one["cgroup_id"]) for one in read_session(session)["containers"])
 
 
 def ask(service: Service, port: int, pages: Sequence[str] = ()) -> Answers:

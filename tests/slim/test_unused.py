@@ -73,6 +73,12 @@ def test_what_an_event_says_of_a_file(judged: Judge, event: Event, path: str, wa
     assert verdict(judged([event]), path) == wanted
 
 
+def test_calls_are_counted_once_whatever_they_are_known_by(judged: Judge) -> None:
+    events = [{"path": "/current/m.py", "real_path": "/app/m.py"}, {"path": "/app/m.py"} | STAT]
+    use = judged(events).judgement.observed.files["/app/m.py"]
+    assert (use.uses, use.looks, use.names) == (1, 1, {"/current/m.py"})
+
+
 def test_below_a_changed_root(judged: Judge) -> None:
     events = [{"path": "/var/jail", "syscall": "chroot", "ret": 0}, {"path": "/data"}]
     assert verdict(judged(events), "/var/jail/data") == "used"
@@ -130,6 +136,7 @@ CLOSURE: list[tuple[str, Event, str, str]] = [  # rules, an event, what it needs
     ("runtime", {"path": "/app/m.py"}, "/etc/passwd", ""),
     ("runtime", {"path": "/app/m.py"}, "/tmp", ""),
     ("nameless", {"path": "m.py"}, "/app/m.py", ""),
+    ("nameless", {"path": ".././app//m.py"}, "/app/m.py", ""),
 ]
 
 
