@@ -68,8 +68,9 @@ function directoryMap(data, showFiles) {
   function area(part, rest, box, place) {
     const colour = { class: `area-${(place % COLOURS) + 1}` };
     const made = part
-      ? element("button", label(part), { ...colour, type: "button", title: words(part), "aria-label": `${label(part)} ${words(part)}` })
-      : element("span", `${counted(rest.length)} more: see the table`, colour);
+      ? element("button", "", { ...colour, type: "button", title: words(part), "aria-label": `${label(part)} ${words(part)}` })
+      : element("div", "", colour);
+    made.append(named(part ? label(part) : `${counted(rest.length)} more: see the table`));
     if (part) made.addEventListener("click", () => open(part));
     put(made, box);
     const width = box.width * areas.clientWidth;
@@ -85,12 +86,15 @@ function directoryMap(data, showFiles) {
     const boxes = squarified(largest.map(([, files]) => files), aspect);
     boxes.slice(0, MOST_AREAS).forEach((box, place) => {
       const name = largest[place][0];
-      const made = element("span", name && `${name}/`);
+      const made = element("span");
+      made.append(named(name && `${name}/`));
       put(made, box);
       inner.append(made);
     });
     return inner;
   }
+
+  const named = (name) => element("span", name, { class: "name" });
 
   function put(made, box) {
     for (const side of ["left", "top", "width", "height"]) made.style[side] = `${100 * box[side]}%`;

@@ -17,12 +17,12 @@ def section(source: Source) -> Section:
         "files asked for": files,
         "files found": found,
         "files never found": files - found,
-        "calls that succeeded": hits,
-        "calls that failed": misses,
+        "calls succeeded": hits,
+        "calls failed": misses,
         "events excluded": sum(one.excluded for one in report.containers),
         "calls lost": report.dropped_events,
         "paths unreadable": report.defects["unreadable"],
-        "paths without a base": report.defects["unresolved_base"],
+        "paths without base": report.defects["unresolved_base"],
         "files evicted": report.evictions,
     }
     return Section("totals", "Totals", {"numbers": numbers})
