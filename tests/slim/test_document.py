@@ -3,13 +3,18 @@
 
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from snoop_analysis.closure import RULES
+from snoop_capture import cgroups
 from tests.analysis.conftest import write_session
 from tests.slim.images import as_archive, docker_save
 from tests.slim.test_unused import EXEC
@@ -32,8 +37,32 @@ def place(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_only_saving_the_image_is_left_to_other_tools() -> None:
-    assert [line.split()[0] for line in LINES if line not in COMMANDS] == ["docker"]
+    assert [line.split()[0] for line in LINES if line not in COMMANDS] == [
+        "snoop-capture",
+        "docker",
+    ]
     assert len(COMMANDS) > 10
+
+
+@pytest.mark.bpf
+def test_the_recording_runs(tmp_path: Path) -> None:
+    """The container is a cgroup with the name that containerd would give it."""
+    words = shlex.split(LINES[0])
+    cgroup = cgroups.mount_point() / f"cri-containerd-{words[-1]}{(uuid4().hex * 2)[:58]}.scope"
+    cgroup.mkdir()
+    (tmp_path / "capture").mkdir()  # root's: nobody else may enter the directories above it
+    try:
+        words[0] = str(Path(sys.executable).with_name(words[0]))
+        with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as recorder:
+            end = time.monotonic() + 60
+            while not list(tmp_path.glob("capture/*/session.json")) and recorder.poll() is None:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            recorder.send_signal(signal.SIGINT)
+            _, said = recorder.communicate(timeout=60)
+        assert recorder.returncode == 0, said
+    finally:
+        cgroup.rmdir()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
