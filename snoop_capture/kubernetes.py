@@ -135,16 +135,16 @@ class PodWatch:
 
 def _get(server: ApiServer, path: str) -> Any:
     headers = {"Authorization": f"Bearer {server.token.read_text().strip()}"}
-    with urllib3.PoolManager(
-        ca_certs=str(server.authority), timeout=_TIMEOUT, retries=False
-    ) as pool:
-        response = pool.request(
-            "GET", server.url + path, headers=headers, preload_content=False, redirect=False
-        )
-        body = response.read(_LARGEST, decode_content=True)
+    settings: dict[str, Any] = {"timeout": _TIMEOUT, "retries": False, "redirect": False}
+    with (
+        urllib3.PoolManager(ca_certs=str(server.authority)) as pool,
+        pool.request(
+            "GET", server.url + path, headers=headers, preload_content=False, **settings
+        ) as response,
+    ):
         if response.status != 200:
             raise ValueError(_refusal(response.status, path))
-    return json.loads(body)
+        return json.loads(response.read(_LARGEST, decode_content=True))
 
 
 def _refusal(status: int, path: str) -> str:

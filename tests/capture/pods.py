@@ -19,6 +19,9 @@ from typing import Any, Self
 POD_UID = "0b8f2a52-3a10-4c3e-9d5f-6f6e0a3a7c11"
 POD_CGROUP = f"/kubepods/besteffort/pod{POD_UID}"
 VOLUME = "/mnt"
+OWN_CGROUPS = "/sys/fs/cgroup"
+NODES_CGROUPS = "/run/host/sys/fs/cgroup"
+"""The manifests have it elsewhere; but nothing can be made in the root of this machine."""
 VOLUME_GROUP = 2000
 """The pod's fsGroup: the kubelet gives volumes to it, and has all containers be in it."""
 
@@ -122,6 +125,7 @@ class Node:
         namespaces: Sequence[str] = NAMESPACES,
         user: int = 0,
         env: Mapping[str, str] | None = None,
+        files: Mapping[Path, Path] | None = None,
     ) -> Container:
         """Start a container with this machine's files, read-only, and a volume to write to.
 
@@ -135,9 +139,13 @@ class Node:
         spec["process"]["capabilities"] = dict.fromkeys(sets, PRIVILEGES)
         spec["process"]["noNewPrivileges"] = user == 0
         spec["mounts"] += [
-            bind("/sys/fs/cgroup", "/sys/fs/cgroup", "ro"),
+            {"destination": "/run", "type": "tmpfs", "source": "none"},  # to mount things in
+            {"destination": "/sys/fs", "type": "tmpfs", "source": "none"},
+            {"destination": OWN_CGROUPS, "type": "cgroup", "source": "cgroup", "options": ["ro"]},
+            bind("/sys/fs/cgroup", NODES_CGROUPS, "ro"),
             bind(str(volume), VOLUME, "rw"),
         ]
+        spec["mounts"] += [bind(str(b), str(a), "ro") for a, b in (files or {}).items()]
         return self._start(spec)
 
     def _start(self, spec: dict[str, Any]) -> Container:

@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asking for the own pod, against a real HTTPS server on loopback that speaks the endpoint."""
 
-import json
 import logging
-import ssl
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +11,11 @@ import pytest
 
 from snoop_capture.errors import CaptureError
 from snoop_capture.kubernetes import ApiServer, PodWatch
+from tests.capture.api_server import NAMESPACE, PATH, POD, Cluster, certificate, running
 
 WEB, OLD_WEB, INIT, PAUSE = ("4f" * 32, "5e" * 32, "6d" * 32, "7c" * 32)
 DIGEST = "sha256:" + "ab" * 32
-PATH = "/api/v1/namespaces/shop/pods/web-0"
-POD = {
+TOLD_POD = {
     "kind": "Pod",
     "status": {
         "containerStatuses": [
@@ -51,75 +45,11 @@ TOLD = {
 }
 
 
-@dataclass
-class Cluster:
-    """An API server, and a service account's directory for it."""
-
-    account: Path
-    url: str = ""
-    answers: list[tuple[int, bytes]] = field(default_factory=list)
-    """What it answers, in order; then the pod."""
-    requests: list[tuple[str, str | None]] = field(default_factory=list)
-    """Paths and tokens it was asked with."""
-    hold: threading.Event = field(default_factory=threading.Event)
-    """Set: it answers."""
-
-    def server(self) -> ApiServer:
-        return ApiServer(self.url, self.account / "token", self.account / "ca.crt")
-
-    def watch(self) -> PodWatch:
-        return PodWatch(self.server(), "shop", "web-0", wait=0.05)
-
-
-def certificate(directory: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1, and its key."""
-    certificate, key = directory / f"{name}.crt", directory / f"{name}.key"
-    command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt"]
-    command += ["ec_paramgen_curve:prime256v1", "-subj", "/CN=kubernetes", "-addext"]
-    command += ["subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    authority, key = certificate(tmp_path, "ca")
-    (tmp_path / "token").write_text("first\n")
-    cluster = Cluster(tmp_path)
-    cluster.hold.set()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            cluster.requests.append((self.path, self.headers["Authorization"]))
-            cluster.hold.wait(20)
-            status, body = cluster.answers.pop(0) if cluster.answers else (200, pod())
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Location", f"{cluster.url}/elsewhere")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    cluster.url = f"https://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield cluster
-    cluster.hold.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def pod() -> bytes:
-    return json.dumps(POD).encode()
+    with running(tmp_path) as cluster:
+        cluster.pod = TOLD_POD
+        yield cluster
 
 
 def wait_until(true: Callable[[], Any]) -> None:
@@ -187,7 +117,7 @@ def test_another_authority_is_not_believed(
 ) -> None:
     stranger, _ = certificate(tmp_path, "stranger")
     server = ApiServer(cluster.url, cluster.account / "token", stranger)
-    watch = PodWatch(server, "shop", "web-0")
+    watch = PodWatch(server, NAMESPACE, POD)
     wait_until(lambda: caplog.records)
     watch.close()
     assert "CERTIFICATE_VERIFY_FAILED" in caplog.text

@@ -2,6 +2,7 @@
 """A pod recorded by a container in it, with real runtimes and the privileges of the manifests."""
 
 import os
+import re
 import shutil
 import struct
 import sys
@@ -13,8 +14,18 @@ from typing import Any
 
 import pytest
 
+from snoop_capture.kubernetes import SERVICE_ACCOUNT
+from tests.capture.api_server import NAMESPACE, POD, running
 from tests.capture.conftest import Build
-from tests.capture.pods import NAMESPACES, POD_UID, VOLUME, VOLUME_GROUP, Container, Node
+from tests.capture.pods import (
+    NAMESPACES,
+    POD_CGROUP,
+    POD_UID,
+    VOLUME,
+    VOLUME_GROUP,
+    Container,
+    Node,
+)
 from tests.capture.recording import SNOOP_CAPTURE, Recording
 
 pytestmark = [
@@ -128,6 +139,46 @@ def test_who_and_what_with_shared_processes(tmp_path: Path, volume: Path, build:
     assert mounts["/dev/termination-log"]["root"].split("/")[-3:-1] == ["containers", "web"]
     assert mounts["/"]["read_only"]
     assert not mounts["/dev/termination-log"]["read_only"]
+
+
+def test_names_from_the_api_server(tmp_path: Path, volume: Path, build: Build) -> None:
+    """Asked for by a recorder that has given up its privileges."""
+    digest = "sha256:" + "ab" * 32
+    command = [*RECORD, "--kubernetes", "--namespace", NAMESPACE, "--pod-name", POD]
+    account = tmp_path / "account"
+    account.mkdir()
+    with running(account) as cluster, Node(tmp_path, "crun") as node:
+        host, port = cluster.url.removeprefix("https://").split(":")
+        env = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+        namespaces = [name for name in NAMESPACES if name != "network"]
+        files = {SERVICE_ACCOUNT: account}
+        recorder = node.recorder(command, volume, namespaces=namespaces, env=env, files=files)
+        until_it_records(recorder, volume)
+        web = node.application("web", build("calls"), "read line")
+        status = {"name": "web", "image": "shop/web", "imageID": f"shop/web@{digest}"}
+        status["containerID"] = f"containerd://{web.id}"
+        asked = len(cluster.requests)
+        cluster.pod = {"status": {"containerStatuses": [status]}}
+        deadline = time.monotonic() + 60
+        while len(cluster.requests) < asked + 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        web.end("go\n")
+        recording = end(node, recorder, volume)
+    entry = by_container(recording)[web.id]
+    assert (entry["name"], entry["image"], entry["image_digest"]) == ("web", "shop/web", digest)
+
+
+@pytest.mark.parametrize("namespaces", [NAMESPACES, HOST_CGROUPS], ids=["private", "host"])
+def test_check_finds_all_that_is_needed(
+    tmp_path: Path, volume: Path, namespaces: Sequence[str]
+) -> None:
+    """With the privileges of the manifests, as their init container does."""
+    command = [SNOOP_CAPTURE, "check", "--pod", "-o", VOLUME]
+    with Node(tmp_path, "runc") as node:
+        said = node.recorder(command, volume, namespaces=namespaces).end()
+    assert re.findall("^(?:NO|less).*", said, re.M) == []
+    assert f"/sys/fs/cgroup{POD_CGROUP}" in said
 
 
 def test_as_another_user_with_file_capabilities(tmp_path: Path, volume: Path, build: Build) -> None:
