@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PACKAGES := python3-bpfcc python3-seccomp python3-venv
 TEST_PACKAGES := strace gcc gcc-multilib libc6-dev musl-tools liburing-dev git tar \
 	runc crun busybox-static openssl chromium nginx-light nodejs rsync rpm python3-rpm
-KERNEL_PACKAGES := qemu-system-x86 debootstrap cpio busybox-static e2fsprogs
+KERNEL_PACKAGES := qemu-system-x86 qemu-system-arm ipxe-qemu cpio e2fsprogs
 BIN := .venv/bin
 READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development
@@ -63,8 +63,9 @@ test: test-packages setup ## run all tests; those that need BPF are skipped, wit
 prove-slim: test-packages setup ## slim services for real and run them: sizes, and what breaks without a rule
 	$(BIN)/python -m bench.prove_slim
 
-test-kernels: kernel-packages packages ## run the recorder's tests on other kernels, in QEMU (KERNELS="bookworm testing")
-	/usr/bin/python3 tests/kernels/run.py $(if $(KERNELS),--suites $(KERNELS)) $(if $(TESTS),--tests $(TESTS))
+test-kernels: kernel-packages setup ## run the recorder's tests on other kernels, in QEMU (KERNELS="bookworm testing", ARCH=arm64)
+	$(BIN)/python tests/kernels/run.py $(if $(ARCH),--arch $(ARCH)) $(if $(KERNELS),--suites $(KERNELS)) \
+	  $(if $(TESTS),--tests $(TESTS))
 
 check: setup ## lint, format and types
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ the kernel's word: it finds no such file, where for an argument in a wrong place
 with that.
 """
 
+import platform
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
-from tests.capture.test_syscalls import header, ours
+from tests.capture.test_syscalls import MACHINES, header, ours
 
 pytestmark = pytest.mark.bpf
 
 ENOENT, ENOSYS = -2, -38
+MACHINES_HERE = [machine for machine, _ in MACHINES[platform.machine()]]
 AT_FD, INOTIFY_FD, FANOTIFY_FD = 7, 8, 9  # of tests/programs/each.c
 
 # PATH, OLD, NEW: a path that leads nowhere. TEXT: an OLD that nobody looks up. AT: a directory's
@@ -164,13 +166,13 @@ def calls_of(machine: str, cwd: Path) -> list[Made]:
     ]
 
 
-@pytest.mark.parametrize("machine", ["x86_64", "i386"])
+@pytest.mark.parametrize("machine", MACHINES_HERE)
 def test_the_list_is_complete(machine: str) -> None:
     names = {call.name for call in calls_of(machine, Path())}
     assert names == set(ours(machine))
 
 
-@pytest.fixture(scope="module", params=["x86_64", "i386"])
+@pytest.fixture(scope="module", params=MACHINES_HERE)
 def recording(
     request: pytest.FixtureRequest,
     record: Recorder,

@@ -5,7 +5,7 @@ export PATH=/bin
 for module in /modules/*; do
 	insmod "$module"
 done
-mkdir /dev /disk
+mkdir -p /dev /disk
 mount -t devtmpfs none /dev
 until [ -b /dev/vda ]; do sleep 0.1; done
 mount -t ext4 /dev/vda /disk

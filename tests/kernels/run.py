@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the recorder's tests on the kernels of Debian's releases, in QEMU without KVM.
 
-    make test-kernels [KERNELS="bookworm trixie"] [TESTS=tests/capture/test_exec.py]
+    make test-kernels [KERNELS="bookworm trixie"] [ARCH=arm64] [TESTS=tests/capture/test_exec.py]
 
-Needs root (to unpack a system), and the packages that the Makefile names. Kernels and a small
-Debian with this checkout in it come from the package archive that this machine's own apt uses; all
-of it stays in ``.kernels``. A run takes some minutes a kernel. Prints a table of kernels and tests;
-the whole output of each kernel is in ``.kernels/SUITE.log``. Exit code 1: a test failed.
+Needs root (to make a disk with files of root's), and the packages that the Makefile names. Kernels
+and a small Debian with this checkout in it come from the package archive that this machine's own
+apt uses; all of it stays in ``.kernels``. A run takes some minutes a kernel. Prints a table of
+kernels and tests; the whole output of each kernel is in ``.kernels/ARCH/SUITE.log``. Exit code 1:
+a test failed.
 """
 
 import argparse
@@ -29,7 +30,6 @@ CACHE: Final = CHECKOUT / ".kernels"
 
 SUITES: Final = ("bullseye", "bookworm", "trixie", "testing")
 SYSTEM: Final = "bookworm"  # what runs on all these kernels
-KERNEL: Final = "linux-image-cloud-amd64"
 # Those that ask the kernel most, and the recorder least.
 TESTS: Final = tuple(
     f"tests/capture/test_{name}.py"
@@ -39,11 +39,37 @@ TESTS: Final = tuple(
     )
 )  # fmt: skip
 
-PACKAGES: Final = (
-    "python3-bpfcc", "python3-seccomp", "python3-venv", "strace", "gcc", "gcc-multilib",
-    "libc6-dev", "musl-tools", "liburing-dev", "git",
-)  # fmt: skip
-ENVIRONMENT: Final = CACHE.relative_to(CHECKOUT) / "environment"
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """An architecture by its name in Debian: who emulates it, what its Python packages are."""
+
+    emulator: list[str]
+    console: str
+    wheels: str
+    packages: list[str]
+
+
+_PACKAGES: Final = [
+    "bash", "busybox-static", "coreutils", "dash", "findutils", "gcc", "git", "grep", "gzip",
+    "libc6-dev", "liburing-dev", "mount", "musl-tools", "python3", "python3-bpfcc",
+    "python3-seccomp", "sed", "strace", "tar", "tzdata", "util-linux",
+]  # fmt: skip
+MACHINES: Final = {
+    "amd64": Machine(
+        ["qemu-system-x86_64", "-cpu", "max"],
+        "ttyS0",
+        "manylinux_2_28_x86_64",
+        [*_PACKAGES, "gcc-multilib"],
+    ),
+    "arm64": Machine(
+        ["qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on"],
+        "ttyAMA0",
+        "manylinux_2_28_aarch64",
+        _PACKAGES,
+    ),
+}
+_PYTHON: Final = "3.11"  # of SYSTEM
 
 # Without these there is no disk, and no overlayfs; in the order in which they are loaded. Those
 # that a kernel package lacks are built in.
@@ -54,6 +80,7 @@ _MODULES: Final = (
 _KERNEL_PACKAGE: Final = re.compile(r"linux-(image|binary|modules)-\d")
 _SLOWER: Final = 20  # emulation than the machine itself, at most
 _DISK: Final = "6G"
+_REPORT_BYTES: Final = 16 << 20
 _OUTCOMES: Final = ("passed", "skipped", "failed")
 
 
@@ -84,17 +111,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--arch", choices=MACHINES, default="amd64")
     parser.add_argument("--suites", nargs="+", default=SUITES, metavar="SUITE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="TEST")
     parser.add_argument("--timeout", type=float, default=7200, help="seconds for one kernel")
     options = parser.parse_args()
     try:
-        disk = make_disk(options.tests)
+        disk = make_disk(options.arch, options.tests)
         outcomes = {}
         for suite in options.suites:
-            kernel = fetch(suite)
-            print(f"Linux {kernel.version} ({suite})", file=sys.stderr, flush=True)
-            outcomes[kernel.version] = run(kernel, disk, CACHE / f"{suite}.log", options.timeout)
+            kernel = fetch(options.arch, suite)
+            name = f"{kernel.version} {options.arch}"
+            print(f"Linux {name} ({suite})", file=sys.stderr, flush=True)
+            log = CACHE / options.arch / f"{suite}.log"
+            outcomes[name] = run(MACHINES[options.arch], kernel, disk, log, options.timeout)
     except (KernelsError, subprocess.CalledProcessError) as error:
         sys.exit(f"test-kernels: {error}")
     print("\n".join([*table(outcomes), *reasons(outcomes)]))
@@ -115,63 +145,79 @@ def archive() -> str:
     return found[0]
 
 
-def fetch(suite: str) -> Kernel:
+class PrivateApt:
+    """apt with sources, lists and a state of its own: this machine's stay as they are."""
+
+    def __init__(self, directory: Path, arch: str, suite: str) -> None:
+        self.directory = directory
+        for name in ("parts", "lists/partial", "cache/archives/partial"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
+        (directory / "sources.list").write_text(f"deb {archive()} {suite} main\n")
+        (directory / "status").touch()
+        settings = {
+            "Dir::Etc::SourceList": directory / "sources.list",
+            "Dir::Etc::SourceParts": directory / "parts",
+            "Dir::State::Lists": directory / "lists",
+            "Dir::State::Status": directory / "status",
+            "Dir::Cache": directory / "cache",
+            "APT::Architecture": arch,
+            "APT::Architectures": arch,
+            "APT::Sandbox::User": "root",
+        }
+        self._apt = ["apt-get", "-qq"]
+        self._apt += [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+        subprocess.run([*self._apt, "update"], check=True)
+
+    def closure(self, packages: Sequence[str]) -> list[str]:
+        """File names, NAME_VERSION_ARCH.deb, of the packages and all that they depend on."""
+        more = ["install", "--print-uris", "--no-install-recommends"]
+        lines = output([*self._apt, *more, *packages]).splitlines()
+        return [line.split()[1] for line in lines]
+
+    def unpack(self, files: Sequence[str], target: Path) -> None:
+        """Download packages of a closure, and unpack them over each other."""
+        names = [file.split("_")[0] for file in files]
+        subprocess.run([*self._apt, "download", *names], cwd=self.directory, check=True)
+        target.mkdir(parents=True, exist_ok=True)
+        for package in sorted(self.directory.glob("*.deb")):
+            tar = subprocess.run(
+                ["dpkg-deb", "--fsys-tarfile", package], capture_output=True, check=True
+            )
+            unpack = ["tar", "-x", "--keep-directory-symlink", "-C", str(target)]
+            subprocess.run(unpack, input=tar.stdout, check=True)
+            package.unlink()
+
+
+def fetch(arch: str, suite: str) -> Kernel:
     """Download and unpack the kernel of a Debian release.
 
     Raises:
         KernelsError: the package holds no kernel.
     """
-    directory = CACHE / suite
-    apt = private_apt(directory, suite)
-    wanted = output([*apt, "install", "--print-uris", "-qq", "--no-install-recommends", KERNEL])
-    files = [line.split()[1] for line in wanted.splitlines()]
-    packages = [file.split("_")[0] for file in files if _KERNEL_PACKAGE.match(file)]
-    unpacked = directory / packages[0]
+    directory = CACHE / arch / suite
+    apt = PrivateApt(directory, arch, suite)
+    files = [f for f in apt.closure([f"linux-image-cloud-{arch}"]) if _KERNEL_PACKAGE.match(f)]
+    name, version, _ = files[0].split("_")
+    unpacked = directory / name
     if not unpacked.exists():
-        subprocess.run([*apt, "download", "-qq", *packages], cwd=directory, check=True)
-        for package in directory.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", package, unpacked], check=True)
-            package.unlink()
+        apt.unpack(files, unpacked)
     images = list(unpacked.rglob("vmlinuz*"))
     if not images:
-        raise KernelsError(f"there is no kernel in {', '.join(packages)} of {suite}")
-    version = next(file.split("_")[1].partition("-")[0] for file in files if packages[0] in file)
+        raise KernelsError(f"there is no kernel in {', '.join(files)} of {suite}")
     found = {path.name.partition(".")[0]: path for path in unpacked.rglob("*.ko*")}
-    return Kernel(version, images[0], [found[name] for name in _MODULES if name in found])
+    modules = [found[module] for module in _MODULES if module in found]
+    return Kernel(version.partition("-")[0], images[0], modules)
 
 
-def private_apt(directory: Path, suite: str) -> list[str]:
-    """``apt-get`` with sources, lists and a state of its own: this machine's stay as they are."""
-    for name in ("parts", "lists/partial", "cache/archives/partial"):
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    (directory / "sources.list").write_text(f"deb {archive()} {suite} main\n")
-    (directory / "status").touch()
-    settings = {
-        "Dir::Etc::SourceList": directory / "sources.list",
-        "Dir::Etc::SourceParts": directory / "parts",
-        "Dir::State::Lists": directory / "lists",
-        "Dir::State::Status": directory / "status",
-        "Dir::Cache": directory / "cache",
-        "APT::Sandbox::User": "root",
-    }
-    apt = [
-        "apt-get",
-        *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")),
-    ]
-    subprocess.run([*apt, "update", "-qq"], check=True)
-    return apt
-
-
-def make_disk(tests: Sequence[str]) -> Path:
+def make_disk(arch: str, tests: Sequence[str]) -> Path:
     """A disk with a small Debian, this checkout at its own place, and what to run."""
-    system = CACHE / "system"
+    system = CACHE / arch / "system"
+    wanted = "\n".join(MACHINES[arch].packages)
     stamp = system / "packages"
-    if not stamp.exists() or stamp.read_text().split() != list(PACKAGES):
+    if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(system, ignore_errors=True)
-        include = f"--include={','.join(PACKAGES)}"
-        command = ["debootstrap", "--variant=minbase", include, SYSTEM, str(system), archive()]
-        subprocess.run(command, stdout=sys.stderr, check=True)
-        stamp.write_text("\n".join(PACKAGES))
+        make_system(arch, system)
+        stamp.write_text(wanted)
     shutil.copy(HERE / "tests.sh", system)
     (system / "tests.sh").chmod(0o755)
     (system / "tests.txt").write_text("\n".join(tests))
@@ -179,44 +225,43 @@ def make_disk(tests: Sequence[str]) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     ignored = shutil.ignore_patterns(".*", "demo")
     shutil.copytree(CHECKOUT, place, symlinks=True, ignore=ignored)
-    shutil.copytree(make_environment(), place / ENVIRONMENT, symlinks=True)
-    disk = CACHE / "disk.ext4"
+    disk = CACHE / arch / "disk.ext4"
     disk.unlink(missing_ok=True)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", system, disk, _DISK], check=True)
     return disk
 
 
-def make_environment() -> Path:
-    """A virtual environment with the recorder and pytest alone; the checkout's is much larger."""
-    directory = CHECKOUT / ENVIRONMENT
-    subprocess.run(
-        ["/usr/bin/python3", "-m", "venv", "--system-site-packages", directory], check=True
+def make_system(arch: str, system: Path) -> None:
+    """Unpacked packages, of Debian and of Python; none of them is configured."""
+    machine = MACHINES[arch]
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (system / "usr" / name).mkdir(parents=True)
+        (system / name).symlink_to(f"usr/{name}")
+    apt = PrivateApt(CACHE / arch / "apt", arch, SYSTEM)
+    apt.unpack(apt.closure(machine.packages), system)
+    for name in ("dev", "proc", "root", "run", "sys", "tmp"):
+        (system / name).mkdir(exist_ok=True)
+    (system / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (system / "etc/group").write_text("root:x:0:\n")
+    (system / "etc/hostname").write_text("debian\n")
+    target = system / f"usr/local/lib/python{_PYTHON}/dist-packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--only-binary", ":all:", "--platform", machine.wheels, "--python-version", _PYTHON]
+    pip += ["--constraint", "constraints.txt", "--target", str(target)]
+    needed = ["click", "numpy", "pyarrow", "pytest", "pytest-timeout"]
+    subprocess.run([*pip, *needed], cwd=CHECKOUT, check=True)
+    program = system / "usr/bin/snoop-capture"
+    program.write_text(
+        "#!/usr/bin/python3\nimport sys\n\nfrom snoop_capture.cli import main\n\nsys.exit(main())\n"
     )
-    pip = [
-        str(directory / "bin/python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    wanted = [
-        "--constraint",
-        "constraints.txt",
-        "--editable",
-        ".[capture]",
-        "pytest",
-        "pytest-timeout",
-    ]
-    subprocess.run([*pip, *wanted], cwd=CHECKOUT, check=True)
-    return directory
+    program.chmod(0o755)
 
 
-def make_initramfs(kernel: Kernel, directory: Path) -> Path:
+def make_initramfs(kernel: Kernel, busybox: Path, directory: Path) -> Path:
     """An archive with busybox, the modules and ``boot.sh``."""
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "bin").mkdir(parents=True)
-    shutil.copy("/bin/busybox", directory / "bin")
+    shutil.copy(busybox, directory / "bin")
     for name in ("sh", "insmod", "mkdir", "mount", "sleep", "switch_root", "["):
         (directory / "bin" / name).symlink_to("busybox")
     shutil.copy(HERE / "boot.sh", directory / "init")
@@ -234,22 +279,20 @@ def make_initramfs(kernel: Kernel, directory: Path) -> Path:
     return image
 
 
-def run(kernel: Kernel, disk: Path, log: Path, timeout: float) -> list[Test]:
+def run(machine: Machine, kernel: Kernel, disk: Path, log: Path, timeout: float) -> list[Test]:
     """Boot a kernel, let it run the tests, and read their report; the disk stays as it is."""
-    report = log.with_suffix(".xml")
-    report.unlink(missing_ok=True)
-    variables = {
-        "CHECKOUT": CHECKOUT,
-        "PYTHON": ENVIRONMENT / "bin/python",
-        "SNOOP_PATIENCE": _SLOWER,
-    }
-    words = ["console=ttyS0", "panic=-1", "quiet", *(f"{k}={v}" for k, v in variables.items())]
+    report = log.with_suffix(".report")
+    report.write_bytes(bytes(_REPORT_BYTES))
+    busybox = disk.parent / "system/usr/bin/busybox"
+    initramfs = make_initramfs(kernel, busybox, disk.parent / "initramfs")
+    variables = f"CHECKOUT={CHECKOUT} SNOOP_PATIENCE={_SLOWER}"
     command: list[str | Path] = [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
-        "-m", "2G", "-no-reboot", "-nographic", "-monitor", "none",
-        "-kernel", kernel.image, "-initrd", make_initramfs(kernel, CACHE / "initramfs"),
-        "-append", " ".join(words), "-drive", f"file={disk},format=raw,if=virtio,snapshot=on",
-        "-serial", f"file:{log}", "-serial", f"file:{report}",
+        *machine.emulator, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "2G", "-net", "none",
+        "-no-reboot", "-nographic", "-monitor", "none", "-serial", f"file:{log}",
+        "-kernel", kernel.image, "-initrd", initramfs,
+        "-append", f"console={machine.console} panic=-1 quiet {variables}",
+        "-drive", f"file={disk},format=raw,if=virtio,snapshot=on",
+        "-drive", f"file={report},format=raw,if=virtio",
     ]  # fmt: skip
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=timeout)
@@ -257,13 +300,13 @@ def run(kernel: Kernel, disk: Path, log: Path, timeout: float) -> list[Test]:
         return [Test("(all)", "", "failed", f"no end after {timeout:.0f} s: see {log}")]
     try:
         return list(read_report(report))
-    except (OSError, ElementTree.ParseError):
+    except ElementTree.ParseError:
         return [Test("(all)", "", "failed", f"no report: see {log}")]
 
 
 def read_report(report: Path) -> Iterator[Test]:
-    """The tests of a report in JUnit's format."""
-    for case in ElementTree.parse(report).iter("testcase"):
+    """The tests of a report in JUnit's format, with zeros behind it."""
+    for case in ElementTree.fromstring(report.read_bytes().rstrip(b"\0")).iter("testcase"):
         file = case.get("classname", "").rpartition(".")[2]
         bad = [child for child in case if child.tag in ("failure", "error", "skipped")]
         outcome = ("skipped" if bad[0].tag == "skipped" else "failed") if bad else "passed"
