@@ -4,4 +4,5 @@
 ``schema``   the columns of an event and the words that may stand in them
 ``session``  ``session.json`` and the names of the files beside it
 ``segment``  the open segment (Arrow IPC stream) and the sealed one (Parquet)
+``summary``  what removed segments held
 """
