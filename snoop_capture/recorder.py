@@ -79,6 +79,7 @@ class Recorder:
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
         self._writes: collections.deque[concurrent.futures.Future[None]] = collections.deque()
         self._looked = self._due = time.monotonic_ns()
+        self._named: list[dict[str, Any]] = []
         self._storage.update()
 
     def fileno(self) -> int:
@@ -98,6 +99,17 @@ class Recorder:
         rows = self._ring.drain(until)
         if rows >= _BATCH_ROWS or (rows and self._looked >= self._due):
             self._hand_over()
+
+    def name(self, containers: Containers) -> None:
+        """Have ``session.json`` name the containers that are known by now, if some are new.
+
+        That they were seen again is no news before the end.
+        """
+        entries = containers.entries(set())
+        named = [{k: v for k, v in entry.items() if k != "last_seen"} for entry in entries]
+        if named != self._named:
+            self._named = named
+            self._writes.append(self._writer.submit(self._storage.update, containers=entries))
 
     @property
     def cgroups(self) -> set[int]:

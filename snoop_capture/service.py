@@ -8,7 +8,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from snoop_capture import cgroups
 from snoop_capture.confinement import confine, recorders_user
@@ -72,7 +72,7 @@ def record(recording: Recording) -> Ended:
             for root in recording.target.roots:
                 program.trace(cgroups.cgroup_id(root))
             # It writes session.json: whoever waits for that finds everything recorded from there.
-            recorder = Recorder(program, session, recording.identity.metadata(), recording.flush)
+            recorder = Recorder(program, session, _metadata(recording), recording.flush)
             _log.info("recording into %s as user %d", session, confinement.uid)
             containers = Containers(recording.target, recording.identity, _watch(recording))
             _loop(recording, recorder, containers, stopping)
@@ -82,6 +82,11 @@ def record(recording: Recording) -> Ended:
                 f"the capture in {recording.capture} ends early: {error.strerror}; what was "
                 "written before is readable"
             ) from error
+
+
+def _metadata(recording: Recording) -> dict[str, Any]:
+    found = {"pod_uid": recording.target.pod.uid} if recording.target.pod else {}
+    return found | recording.identity.metadata()
 
 
 def _watch(recording: Recording) -> PodWatch | None:
@@ -114,6 +119,7 @@ class _Stopping:
 def _loop(
     recording: Recording, recorder: Recorder, containers: Containers, stopping: _Stopping
 ) -> None:
+    recorder.name(containers)
     looked = time.monotonic()
     watched: list[_Waitable] = [recorder, containers, stopping]
     ready: list[_Waitable] = []
@@ -121,5 +127,6 @@ def _loop(
         ready, _, _ = select.select(watched, [], [], recording.flush / 2)
         if containers in ready or time.monotonic() - looked > _LOOK:
             containers.look()
+            recorder.name(containers)
             looked = time.monotonic()
         recorder.poll()

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder, run for real, and small C programs to record."""
 
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from snoop_capture import cgroups
 from tests.capture.recording import Recorder
 
 Build = Callable[..., str]
@@ -36,3 +38,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
         return str(program)
 
     return make
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A cgroup to make others in, removed with all of them afterwards."""
+    with cgroups.CommandCgroup(f"snoop-test-{os.getpid()}") as group:
+        yield group.directory

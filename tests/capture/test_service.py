@@ -1,31 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """``snoop-capture cgroup`` and ``container``: until a signal, in real cgroups."""
 
-import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from snoop_capture import cgroups
 from tests.capture.conftest import Build
 from tests.capture.recording import QUICK, SNOOP_CAPTURE, Recording, environment
+from tests.capture.trees import inside, made
 
 pytestmark = pytest.mark.bpf
 
 ID = "4f" * 32
-ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-
-
-@pytest.fixture
-def tree() -> Iterator[Path]:
-    """A cgroup to make others in, removed with all of them afterwards."""
-    with cgroups.CommandCgroup(f"snoop-test-{os.getpid()}") as group:
-        yield group.directory
 
 
 @pytest.fixture
@@ -33,16 +24,6 @@ def capture(tmp_path: Path) -> Path:
     for directory in (tmp_path, *tmp_path.parents[:2]):  # pytest makes them for root alone
         directory.chmod(0o755)
     return tmp_path / "capture"
-
-
-def made(directory: Path) -> Path:
-    directory.mkdir(parents=True)
-    return directory
-
-
-def inside(cgroup: Path, *command: str) -> list[str]:
-    """A command that is run in a cgroup."""
-    return ["sh", "-c", ENTER, str(cgroup), *command]
 
 
 class Service:
@@ -122,6 +103,18 @@ def test_the_recorder_leaves_itself_out(tree: Path, capture: Path, build: Build)
     assert counts == [10, 0]
     assert {row["comm"] for row in recording.rows} <= {"sh", "calls"}
     assert "recorder" not in str(recording.session["containers"])
+
+
+def test_names_outlive_the_recorder(tree: Path, capture: Path) -> None:
+    service = Service(capture, "cgroup", tree)
+    made(tree / f"docker-{ID}.scope")
+    name, deadline = f'"{ID}"', time.monotonic() + 60
+    while name not in next(capture.glob("*/session.json")).read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    recording = service.stop(signal.SIGKILL)
+    names = [container["name"] for container in recording.session["containers"]]
+    assert names == [tree.name, ID[:12]]
 
 
 def test_the_recorders_own_cgroup_is_refused(tree: Path, tmp_path: Path) -> None:

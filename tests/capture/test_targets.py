@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from snoop_capture import cgroups
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
 from snoop_capture.targets import cgroup_target, container_target
+from tests.capture.trees import inside, made
 
 pytestmark = pytest.mark.bpf  # for the writable cgroup tree
 
@@ -34,7 +34,6 @@ LAYOUTS = {
     "kind": (f"docker/{OTHER}/kubelet.slice/kubelet-kubepods-pod{SLICE}.slice", ID),
 }
 
-ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 FIND = """
 import dataclasses, json, os
 from snoop_capture.errors import CaptureError
@@ -60,21 +59,9 @@ BOTH = [
 ]
 
 
-@pytest.fixture
-def tree() -> Iterator[Path]:
-    """A cgroup to make others in, removed with all of them afterwards."""
-    with cgroups.CommandCgroup(f"snoop-test-{os.getpid()}") as group:
-        yield group.directory
-
-
-def made(directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
-
-
 def find_pod(cgroup: Path, *wrapper: str, **env: str) -> Any:
     """What a process in a cgroup, started by ``wrapper``, finds to be its pod."""
-    command = ["sh", "-c", ENTER, str(cgroup), *wrapper, sys.executable, "-c", FIND]
+    command = inside(cgroup, *wrapper, sys.executable, "-c", FIND)
     env = {**os.environ, "TREE": str(cgroups.mount_point()), **env}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
