@@ -10,18 +10,19 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import InterpSegment
 
 from snoop_analysis.closure.reasons import Need, Subject, Unknown
 from snoop_analysis.image import Image, Kind
 
 _MAGIC: Final = b"\x7fELF"
 _LARGEST_CONF: Final = 1 << 20
+_LONGEST_PATH: Final = 4096
+_MOST_TAGS: Final = 100_000  # more than any file has, but one that is out to take time
 # Where ld.so and musl look last; Debian's has the two of its architecture too.
 _DEFAULT: Final = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
 
@@ -181,14 +182,11 @@ def _parsed(elf: ELFFile) -> Elf:
     interpreter = None
     tags: dict[str, list[str]] = {}
     for segment in elf.iter_segments():
-        if isinstance(segment, InterpSegment):
-            interpreter = segment.get_interp_name()
-        elif isinstance(segment, DynamicSegment):
-            for tag in segment.iter_tags():
-                for name in ("needed", "filter", "auxiliary", "runpath", "rpath"):
-                    value = getattr(tag, name, None)
-                    if tag.entry.d_tag == f"DT_{name.upper()}" and isinstance(value, str):
-                        tags.setdefault(name, []).append(value)
+        kind = segment["p_type"]
+        if kind == "PT_INTERP" and interpreter is None and segment["p_filesz"] <= _LONGEST_PATH:
+            interpreter = segment.data().partition(b"\0")[0].decode(errors="surrogateescape")
+        elif isinstance(segment, DynamicSegment) and not tags:
+            tags = _tags(segment)
     search = tags.get("runpath") or tags.get("rpath") or []
     return Elf(
         (elf.elfclass, elf["e_machine"]),
@@ -196,6 +194,17 @@ def _parsed(elf: ELFFile) -> Elf:
         tuple(chain.from_iterable(tags.get(one, ()) for one in ("needed", "filter", "auxiliary"))),
         tuple(directory for value in search for directory in value.split(":")),
     )
+
+
+def _tags(segment: DynamicSegment) -> dict[str, list[str]]:
+    """The values of the tags that name other files, by their names without ``DT_``."""
+    tags: dict[str, list[str]] = {}
+    for tag in islice(segment.iter_tags(), _MOST_TAGS):
+        for name in ("needed", "filter", "auxiliary", "runpath", "rpath"):
+            value = getattr(tag, name, None)
+            if tag.entry.d_tag == f"DT_{name.upper()}" and isinstance(value, str):
+                tags.setdefault(name, []).append(value)
+    return tags
 
 
 def _expanded(directory: str, user: str) -> str:

@@ -29,9 +29,16 @@ _LONGEST_HEADER: Final = 16 << 20  # bytes: a header of tar is held in memory
 _SPARE: Final = 256 << 20  # bytes left free on the disk
 _CHUNK: Final = 1 << 20
 
+
+def _open_zstd(file: IO[bytes]) -> IO[bytes]:
+    """All frames of a file: tools that compress in parallel write many."""
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return cast(IO[bytes], reader)
+
+
 _MAGIC: Final = (
     (b"\x1f\x8b", gzip.open),
-    (b"\x28\xb5\x2f\xfd", lambda file: zstandard.open(file, "rb")),
+    (b"\x28\xb5\x2f\xfd", _open_zstd),
     (b"\xfd7zXZ\0", lzma.open),
     (b"BZh", bz2.open),
 )
@@ -129,13 +136,14 @@ def check_digest(blob: Extent, digest: str, source: str) -> None:
         raise ImageError(f"{source} is damaged: its digest is {algorithm}:{found.hexdigest()}")
 
 
-def entries(blob: Extent, source: str, layer: int = 0) -> Iterator[Entry]:
+def entries(blob: Extent, source: str, layer: int = 0, is_whole: bool = False) -> Iterator[Entry]:
     """The entries of an uncompressed tar archive, in order.
 
     Args:
         blob: the archive.
         source: what to call it in errors.
         layer: number of the layer that it is.
+        is_whole: its digest was compared; else it has to have an end.
 
     Raises:
         ImageError: it is damaged, cut short, or has what no image has.
@@ -152,17 +160,19 @@ def entries(blob: Extent, source: str, layer: int = 0) -> Iterator[Entry]:
                     raise ImageError(f"more than {MOST_ENTRIES:,} entries: refused")
                 yield _entry(member, blob, source, layer)
                 archive.members.clear()  # type: ignore[attr-defined]
-            _check_end(blob, archive.offset)
+            _check_end(blob, archive.offset, is_whole)
     except (tarfile.TarError, ImageError, ValueError, OverflowError) as error:
         raise ImageError(f"{source} cannot be read as a tar archive: {error}") from error
 
 
-def _check_end(blob: Extent, offset: int) -> None:
-    """Tarfile takes a damaged header for the end; the end is a block of zeros or of the file."""
+def _check_end(blob: Extent, offset: int, is_whole: bool) -> None:
+    """Tarfile takes a damaged header for the end, and the end of the file; it is zeros."""
     block = blob.part(offset, min(tarfile.BLOCKSIZE, max(0, blob.size - offset)))
     data = block.section().read(block.size) or b""
     if data.strip(b"\0"):
         raise ImageError(f"it is damaged at byte {offset:,}")
+    if not data and not is_whole:
+        raise ImageError("it has no end: it was cut short")
 
 
 def _entry(member: tarfile.TarInfo, blob: Extent, source: str, layer: int) -> Entry:

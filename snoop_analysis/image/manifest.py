@@ -121,11 +121,10 @@ def _of_index(
     depth: int,
 ) -> Iterator[_Candidate]:
     """The images that an index lists and that are there; attestations are none."""
-    listed = index.get("manifests")
-    for descriptor in listed if isinstance(listed, list) and depth < _DEEPEST else []:
+    for descriptor in _list(index, "manifests") if depth < _DEEPEST else []:
         digest = _digest(descriptor, source)
-        notes = descriptor.get("annotations") or {}
-        called = names + tuple(notes[one] for one in (_NAME, _FULL_NAME) if one in notes)
+        notes = _table(descriptor, "annotations")
+        called = names + tuple(str(notes[one]) for one in (_NAME, _FULL_NAME) if one in notes)
         if "vnd.docker.reference.type" in notes or _blob(store, digest) is None:
             continue
         said = _checked_json(store, digest, source)
@@ -150,7 +149,7 @@ def _of_docker(store: Store, entry: dict[str, Any], source: str) -> _Candidate:
     said = _json(store, name, source)
     if not isinstance(said, dict):
         raise ImageError(f"{source} is damaged: {name} is missing")
-    tags = entry.get("RepoTags") or []
+    tags = _list(entry, "RepoTags")
     id_of = re.search(r"[0-9a-f]{64}", name)
     digest = f"sha256:{id_of[0]}" if id_of else name
     return _Candidate(tuple(map(str, tags)), _platform(said), (digest,), entry, name)
@@ -168,9 +167,8 @@ def _read(store: Store, image: _Candidate, source: str) -> Parts:
     if not isinstance(config, dict):
         raise ImageError(f"{source} is damaged: {image.config} is no configuration")
     names = _layer_names(image.manifest, source)
-    said = config.get("rootfs") or {}
-    digests = said.get("diff_ids") if isinstance(said, dict) else None
-    if not isinstance(digests, list) or len(digests) != len(names):
+    digests = _list(_table(config, "rootfs"), "diff_ids")
+    if len(digests) != len(names):
         digests = [None] * len(names)
     layers = []
     for (name, place), digest in zip(names, digests, strict=True):
@@ -183,10 +181,20 @@ def _read(store: Store, image: _Candidate, source: str) -> Parts:
 
 def _layer_names(manifest: dict[str, Any], source: str) -> list[tuple[str, str]]:
     """What each layer is called, and where it lies."""
-    if isinstance(manifest.get("Layers"), list):
-        return [(str(one), str(one)) for one in manifest["Layers"]]
-    digests = [_digest(one, source) for one in manifest.get("layers") or []]
+    if "Layers" in manifest:
+        return [(str(one), str(one)) for one in _list(manifest, "Layers")]
+    digests = [_digest(one, source) for one in _list(manifest, "layers")]
     return [(one, _blob_name(one)) for one in digests]
+
+
+def _list(said: dict[str, Any], name: str) -> list[Any]:
+    found = said.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _table(said: dict[str, Any], name: str) -> dict[str, Any]:
+    found = said.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _digest(descriptor: Any, source: str) -> str:

@@ -60,6 +60,6 @@ def _layered(found: Parts, source: str) -> Image:
         blob = plain(layer.blob, name)
         if layer.digest is not None:
             check_digest(blob, layer.digest, name)
-        apply(root, entries(blob, name, number), name, number)
+        apply(root, entries(blob, name, number, layer.digest is not None), name, number)
     names = [one.name for one in found.layers]
     return Image(source, root, names, found.config, found.digests)

@@ -30,6 +30,8 @@ class DirectoryStore:
 
     def get(self, name: str) -> Extent | None:
         """The file with this name; null if there is none."""
+        if "\0" in name:
+            return None
         path = (self._root / name).resolve()
         if not path.is_relative_to(self._root) or not path.is_file():
             return None

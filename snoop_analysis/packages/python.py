@@ -7,6 +7,7 @@ import csv
 import posixpath
 from collections.abc import Iterator
 
+from snoop_analysis.errors import ImageError
 from snoop_analysis.image import Image
 from snoop_analysis.packages.package import Package
 from snoop_analysis.packages.stanzas import stanzas
@@ -20,7 +21,10 @@ def packages(image: Image) -> Iterator[Package]:
         if name != "RECORD" or not directory.endswith(".dist-info"):
             continue
         home = posixpath.dirname(directory)
-        rows = csv.reader(line for line in lines(image, path) if "\0" not in line)
+        try:
+            rows = list(csv.reader(line for line in lines(image, path) if "\0" not in line))
+        except csv.Error as error:
+            raise ImageError(f"{path} is damaged: {error}") from error
         files = [posixpath.normpath(posixpath.join(home, row[0])) for row in rows if row and row[0]]
         fields = next(stanzas(text_of(image, f"{directory}/METADATA")), {})
         yield Package(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 def stanzas(text: str) -> Iterator[dict[str, str]]:
     """Each stanza as its fields; of a field on several lines the first one."""
     fields: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.strip():
             if fields:
                 yield fields

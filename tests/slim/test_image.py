@@ -6,10 +6,14 @@ import io
 import os
 import subprocess
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from snoop_analysis.errors import ImageError
 from snoop_analysis.image import Image, Kind, archive, open_image
@@ -229,7 +233,7 @@ def test_links_and_devices_are_only_noted(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("cut", [700, 5_000, 20_600])
+@pytest.mark.parametrize("cut", [700, 5_000, 20_600, 20_992])
 def test_an_archive_cut_short_or_damaged_is_refused(tmp_path: Path, cut: int) -> None:
     whole = layer([entry("a", b"x" * 20_000), entry("b", b"y")])
     file = tmp_path / "image.tar"
@@ -308,6 +312,7 @@ def test_of_several_images_one_has_to_be_chosen(tmp_path: Path) -> None:
         ("none.tar", None, "there is no image at"),
         ("text.tar", b"no archive", "cannot be read as a tar archive"),
         ("cut.tar.gz", gzip.compress(BASE)[:200], "cannot be unpacked"),
+        ("half.tar", BASE[:512], "it has no end"),
         ("cut.tar.zst", b"\x28\xb5\x2f\xfd....", "cannot be unpacked"),
     ],
 )
@@ -324,3 +329,38 @@ def test_archives_are_read_where_they_lie(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("tempfile.TemporaryFile", io.BytesIO)
     file = as_archive(docker_save([BASE, UPPER]), tmp_path / "image.tar")
     assert content(open_image(file)) == FILES
+
+
+def test_all_frames_of_a_compressed_archive_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "image.tar.zst"
+    frames = [BASE[start : start + 1000] for start in range(0, len(BASE), 1000)]
+    file.write_bytes(b"".join(map(zstandard.compress, frames)))
+    assert "/var/was-directory/x" in open_image(file).files
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    form=st.sampled_from(["docker", "oci", "root"]),
+    place=st.floats(0, 0.999),
+    change=st.one_of(
+        st.binary(max_size=40),
+        st.sampled_from([b"null", b"[]", b"{}", b"7", b'"x"', b"\\u0000", b"../", b"\0" * 512]),
+    ),
+)
+def test_whatever_is_changed_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, form: str, place: float, change: bytes
+) -> None:
+    directory = tmp_path_factory.mktemp("fuzz")
+    files = docker_save([BASE], Labels={"a": "b"}) if form == "docker" else oci_layout([BASE])
+    if form == "root":
+        image = directory / "image.tar"
+        start = int(place * len(BASE))
+        image.write_bytes(BASE[:start] + change + BASE[start + len(change) :])
+    else:
+        texts = sorted(name for name in files if len(files[name]) < 2_000)
+        name = texts[int(place * 1_000) % len(texts)]
+        start = int(place * len(files[name]))
+        files[name] = files[name][:start] + change + files[name][start + len(change) :]
+        image = as_directory(files, directory / "image")
+    with suppress(ImageError):
+        open_image(image)

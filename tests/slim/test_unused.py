@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from snoop_analysis import Capture
 from snoop_analysis.cli import cli
 from snoop_analysis.closure import RULES
+from snoop_analysis.closure.elf import Libraries
 from snoop_analysis.closure.policy import PRESETS, parse, preset
+from snoop_analysis.closure.reasons import Need, Subject, Unknown
 from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Image, open_image
 from snoop_analysis.judging import Answer, judge
@@ -375,6 +379,22 @@ def test_hard_links_weigh_once(tmp_path: Path) -> None:
     answer = judge(Capture(capture), open_image(tmp_path / "root"))
     weights = {one.path: (one.bytes, one.kept) for one in answer.judgement.files}
     assert weights == {"/": (0, True), "/a": (0, False), "/b": (5, True)}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(place=st.integers(0, 4_000), change=st.binary(min_size=1, max_size=64))
+def test_a_damaged_program_is_no_harm(
+    image: Image, tmp_path_factory: pytest.TempPathFactory, place: int, change: bytes
+) -> None:
+    content = image.read("/usr/bin/prog", 1 << 20) or b""
+    damaged = content[:place] + change + content[place + len(change) :]
+    path = tmp_path_factory.mktemp("damaged") / "image.tar"
+    path.write_bytes(layer([entry("prog", damaged)]))
+    own = open_image(path)
+    libraries = Libraries(own)
+    for rule in (libraries.interpreter, libraries.needed):
+        for need in rule(Subject("/prog", executed=True)):
+            assert isinstance(need, Need | Unknown)
 
 
 def test_hostile_names_are_only_shown(tmp_path: Path) -> None:
