@@ -84,28 +84,43 @@ _LISTS: Final[dict[str, Callable[[Iterable[str], Judgement], list[str]]]] = {
 
 def _dockerfile(config: Config) -> list[str]:
     """A Dockerfile around ``--write slim.tar``, with what the image's configuration says."""
-    said = config.container
     lines = [
         "# Beside slim.tar, which snoop-analyze unused ... --write slim.tar writes.",
         "FROM scratch",
+        "ADD slim.tar /",
     ]
-    lines += ["ADD slim.tar /"]
     for variable in config.strings("Env"):
         key, _, value = variable.partition("=")
-        lines.append(
-            f"ENV {key}={json.dumps(value, ensure_ascii=False).replace('$', chr(92) + '$')}"
-        )
-    labels = said.get("Labels")
-    for key, value in sorted(labels.items()) if isinstance(labels, dict) else ():
-        lines.append(f"LABEL {json.dumps(key)}={json.dumps(str(value), ensure_ascii=False)}")
-    for name, word in (("ExposedPorts", "EXPOSE"), ("Volumes", "VOLUME")):
-        listed = said.get(name)
-        for one in sorted(listed) if isinstance(listed, dict) else ():
-            lines.append(f"{word} {one if word == 'EXPOSE' else json.dumps([one])}")
+        lines.append(_instruction("ENV", f"{key}={_quoted(value)}"))
+    for label, text in _sorted(config, "Labels"):
+        lines.append(_instruction("LABEL", f"{_quoted(label)}={_quoted(str(text))}"))
+    lines += [_instruction("EXPOSE", port) for port, _ in _sorted(config, "ExposedPorts")]
+    lines += [_instruction("VOLUME", _json([path])) for path, _ in _sorted(config, "Volumes")]
     for name, word in (("WorkingDir", "WORKDIR"), ("User", "USER"), ("StopSignal", "STOPSIGNAL")):
         if config.text(name):
-            lines.append(f"{word} {config.text(name)}")
+            lines.append(_instruction(word, config.text(name)))
     for name, word in (("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
         if config.strings(name):
-            lines.append(f"{word} {json.dumps(config.strings(name), ensure_ascii=False)}")
+            lines.append(_instruction(word, _json(config.strings(name))))
     return lines
+
+
+def _instruction(word: str, text: str) -> str:
+    """A line of a Dockerfile; what holds a line break would be two."""
+    if text.isprintable():
+        return f"{word} {text}"
+    return f"# {word} is left out: its value holds what a Dockerfile cannot say"
+
+
+def _sorted(config: Config, name: str) -> list[tuple[str, object]]:
+    found = config.container.get(name)
+    return sorted(found.items(), key=lambda one: one[0]) if isinstance(found, dict) else []
+
+
+def _json(words: list[str]) -> str:
+    return json.dumps(words, ensure_ascii=False)
+
+
+def _quoted(value: str) -> str:
+    """In double quotes, in which a Dockerfile would replace variables."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")

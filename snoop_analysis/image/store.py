@@ -30,9 +30,10 @@ class DirectoryStore:
 
     def get(self, name: str) -> Extent | None:
         """The file with this name; null if there is none."""
-        if "\0" in name:
+        try:
+            path = (self._root / name).resolve()
+        except ValueError:  # no name of a file: it has a NUL, or half of a surrogate pair
             return None
-        path = (self._root / name).resolve()
         if not path.is_relative_to(self._root) or not path.is_file():
             return None
         return whole(path)

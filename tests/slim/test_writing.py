@@ -37,6 +37,7 @@ CONFIG: dict[str, Any] = {
     "User": "www",
     "Labels": {"a b": 'c"d'},
     "ExposedPorts": {"80/tcp": {}},
+    "WorkingDir": "/\nRUN evil",
 }
 
 
@@ -163,6 +164,7 @@ def test_lists_for_people_and_slim(capture: Path, image: Path, tmp_path: Path) -
         'ENV MONEY="\\$5"',
         'LABEL "a b"="c\\"d"',
         "EXPOSE 80/tcp",
+        "# WORKDIR is left out: its value holds what a Dockerfile cannot say",
         "USER www",
         'ENTRYPOINT ["/etc/set"]',
     ]
