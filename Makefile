@@ -23,7 +23,7 @@ help: ## this list
 
 setup: packages $(READY_FOR_DEVELOPMENT) ## install what recording, analysis and development need
 
-packages: WANTED := $(PACKAGES)
+packages: WANTED = $(PACKAGES)
 test-packages: WANTED := $(PACKAGES) $(TEST_PACKAGES)
 kernel-packages: WANTED := $(KERNEL_PACKAGES)
 packages test-packages kernel-packages:
@@ -54,6 +54,7 @@ demo: packages $(READY) ## record a real program, replay it, write demo/report.j
 	$(BIN)/snoop-capture run -o demo/capture --force -- /usr/bin/python3 -c "import json, sqlite3"
 	$(BIN)/snoop-analyze demo/capture --report demo/report.json
 
+lab: PACKAGES := python3-venv
 lab: setup ## open the notebooks in JupyterLab, on this machine alone; no root needed
 	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.ip=127.0.0.1 $(LAB_OPTIONS)
 

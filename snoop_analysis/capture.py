@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -154,7 +154,7 @@ class Capture:
         """Calls without a row, by session and cause."""
         return self.database.sql("SELECT * FROM losses ORDER BY session_no, cause")
 
-    @property
+    @cached_property
     def plot(self) -> "Plots":
         """Pictures of a replay with nothing but the defaults; see ``Replay.plot``."""
         return self.replay().plot

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from snoop_analysis.errors import OptionError
+
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
 
@@ -29,11 +31,15 @@ class Looks:
     picture: str = PICTURES[0]
 
     def check(self) -> None:
-        """Refuse a picture's name before any work is done.
+        """Refuse names before any work is done.
 
         Raises:
-            OptionError: it ends with neither .png nor .svg.
+            OptionError: the picture's ends with neither .png nor .svg; the page's is ``-``.
         """
+        if self.page == Path("-"):
+            raise OptionError(
+                "--html needs the name of a file: it does not write to standard output"
+            )
         if self.plot:
             from snoop_analysis.plotting.saving import check_name
 

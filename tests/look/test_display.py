@@ -77,6 +77,12 @@ def test_pictures_need_no_network_in_a_notebook(formatter: Any) -> None:
     assert set(shown) == {"application/vnd.vegalite.v5+json", "image/svg+xml", "text/plain"}
 
 
+def test_a_closed_replay_still_says_what_it_is() -> None:
+    replay = Capture.sample().replay()
+    replay.close()
+    assert repr(replay) == "Replay, closed"
+
+
 def test_an_empty_capture_shows_itself(record: Record) -> None:
     replay = Capture(record([])).replay()
     assert "no events were recorded" in repr(replay)

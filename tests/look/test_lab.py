@@ -63,5 +63,13 @@ def test_jupyterlab_draws_the_pictures_without_a_network(lab: str) -> None:
         pictures = page.locator(".jp-RenderedVegaCommon5 canvas, .jp-RenderedVegaCommon5 svg")
         pictures.first.wait_for(timeout=60_000)
         page.locator(".jp-RenderedHTMLCommon table").first.wait_for()
+        canvas = page.locator(".jp-Cell", has_text="replay.plot.directories()").locator("canvas")
+        canvas.scroll_into_view_if_needed()
+        tip = page.locator("#vg-tooltip-element.visible")
+        for step in range(100):  # the page may still be moving: go on until one is over an area
+            canvas.hover(position={"x": 80 + step, "y": 100})
+            if tip.is_visible():
+                break
+        assert "directory" in tip.inner_text()
         screenshot(page, "jupyterlab")
     assert hosts - {None} == {"127.0.0.1"}

@@ -54,7 +54,8 @@ function directoryMap(data, showFiles) {
     const all = parts();
     const files = all.reduce((sum, part) => sum + part.files, 0);
     drawPath();
-    document.getElementById("directory-words").textContent = `${here}: ${counted(files)} files in ${counted(all.length)} places`;
+    document.getElementById("directory-words").textContent =
+      `${here}: ${counted(files)} files in ${counted(all.length)} places`;
     const shown = all.slice(0, MOST_AREAS);
     const rest = all.slice(MOST_AREAS);
     areas.replaceChildren();
@@ -67,9 +68,8 @@ function directoryMap(data, showFiles) {
 
   function area(part, rest, box, place) {
     const colour = { class: `area-${(place % COLOURS) + 1}` };
-    const made = part
-      ? element("button", "", { ...colour, type: "button", title: words(part), "aria-label": `${label(part)} ${words(part)}` })
-      : element("div", "", colour);
+    const said = part && { type: "button", title: words(part), "aria-label": `${label(part)} ${words(part)}` };
+    const made = part ? element("button", "", { ...colour, ...said }) : element("div", "", colour);
     made.append(named(part ? label(part) : `${counted(rest.length)} more: see the table`));
     if (part) made.addEventListener("click", () => open(part));
     put(made, box);
@@ -122,7 +122,8 @@ function directoryMap(data, showFiles) {
       const button = element("button", label(part), { type: "button" });
       button.addEventListener("click", () => open(part));
       name.append(button);
-      row.append(name, ...[part.files, part.found, part.events].map((number) => element("td", counted(number), { class: "number" })));
+      const numbers = [part.files, part.found, part.events];
+      row.append(name, ...numbers.map((number) => element("td", counted(number), { class: "number" })));
       return row;
     });
     if (all.length > MOST_ROWS) {

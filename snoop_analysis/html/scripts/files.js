@@ -128,13 +128,16 @@ function fileTable(data) {
       "first at, s": seconds(file),
       calls: data.calls.values[data.calls.places[file]],
     };
-    for (const [name, value] of Object.entries(facts)) list.append(element("dt", name), element("dd", value));
+    for (const [name, value] of Object.entries(facts)) {
+      list.append(element("dt", name), element("dd", value));
+    }
     document.getElementById("file-detail").replaceChildren(list);
   }
 
   function sortBy(header) {
     const column = header.dataset.column;
-    const down = sorting.column === column ? !sorting.down : column === "events" || column === "hits" || column === "misses";
+    const most = ["events", "hits", "misses"].includes(column); // of these, the most comes first
+    const down = sorting.column === column ? !sorting.down : most;
     sorting = { column, down };
     headers.forEach((one) => one.removeAttribute("aria-sort"));
     header.setAttribute("aria-sort", down ? "descending" : "ascending");

@@ -12,10 +12,10 @@ _MOST: Final = 50
 
 
 def section(source: Source) -> Section:
-    """The directories with most failed calls, and the searches that cost most."""
-    query = statement("misses").replace("/* rows */", str(_MOST + 1))
-    searches = source.replay.query(query)
-    rows = searches.fetchall()
+    """The directories with most failed calls, and the lookups that cost most."""
+    source.replay.execute(statement("calls"))
+    lookups = source.replay.query(statement("failed_lookups"))
+    rows = lookups.limit(_MOST + 1).fetchall()
     note = f"The {_MOST} most frequent ones." if len(rows) > _MOST else ""
     label = "Failed calls by directory and error; the table that follows has the numbers"
     return Section(
@@ -23,6 +23,6 @@ def section(source: Source) -> Section:
         "Misses",
         {
             "picture": figure(source.replay, lambda plots: plots.misses(), label),
-            "table": Table(searches.columns, rows[:_MOST], note),
+            "table": Table(lookups.columns, rows[:_MOST], note),
         },
     )
