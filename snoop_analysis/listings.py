@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -70,6 +70,34 @@ def listing(answer: Answer, by: str) -> duckdb.DuckDBPyRelation:
     answer.replay.execute(statement("unused_directory"))
     query = statement("unused").replace("/* keys */", keys).replace("/* names */", names)
     return answer.replay.query(query)
+
+
+def whole(answer: Answer) -> dict[str, Any]:
+    """The answer for programs: how far it can be relied on, then verdicts and packages."""
+    standing = answer.standing
+    return {
+        "image": name_of(answer.judgement.image.name),
+        "image_digests": list(answer.judgement.image.digests),
+        "complete": standing.complete,
+        "doubts": list(standing.doubts),
+        "notes": list(answer.notes),
+        "captures": standing.captures,
+        "hosts": standing.hosts,
+        "recorded_seconds": standing.recorded.total_seconds(),
+        "first_event": standing.first,
+        "last_event": standing.last,
+        "events": standing.events,
+        "lost": standing.lost,
+        "evicted": standing.evicted,
+        "retention_gaps": standing.gaps,
+        "unresolved_names": standing.unresolved,
+        "verdicts": _rows(listing(answer, "verdict")),
+        "packages": _rows(listing(answer, "package")),
+    }
+
+
+def _rows(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
 def _files(answer: Answer) -> pa.Table:

@@ -52,6 +52,11 @@ class Output:
         else:
             print(table(columns, [[_cell(value) for value in row] for row in rows]))
 
+    @staticmethod
+    def print_object(said: dict[str, Any]) -> None:
+        """Print an object as JSON, its times and names as in listings."""
+        print(json.dumps(_plain(said), indent=1, ensure_ascii=False))
+
 
 def listing(command: Command) -> Command:
     """Give a command the options of a listing; it gets an ``Output`` as ``output``."""
@@ -68,6 +73,10 @@ def listing(command: Command) -> Command:
 
 def _plain(value: object) -> object:
     """A time as RFC 3339, a name as reports show it, anything else as it is."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return shown(value) if isinstance(value, str) else value

@@ -131,6 +131,7 @@ def command(
     from snoop_analysis.image import open_image
     from snoop_analysis.judging import judge
     from snoop_analysis.listings import listing as table_of
+    from snoop_analysis.listings import whole
 
     answer = judge(
         open_capture(captures, skip_damaged, memory_limit),
@@ -154,6 +155,8 @@ def command(
     if names:
         for name in names:
             print(*map(printable, answer.judgement.why(name)), sep="\n")
+    elif output == Output(as_json=True) and by is None:
+        output.print_object(whole(answer))
     elif by or not plain:
         output.print(table_of(answer, by or "package"))
     else:

@@ -213,7 +213,9 @@ def download(packages: Sequence[str], directory: Path) -> list[Path]:
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     words += ["install", "-y", "--no-install-recommends", "--download-only", *packages]
-    subprocess.run(["apt-get", *words], check=True, capture_output=True)
+    if subprocess.run(["apt-get", *words], capture_output=True, check=False).returncode:
+        subprocess.run(["apt-get", "update"], check=True, capture_output=True)
+        subprocess.run(["apt-get", *words], check=True, capture_output=True)
     return sorted(directory.glob("*.deb"))
 
 

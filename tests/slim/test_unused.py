@@ -2,6 +2,8 @@
 """Verdicts: what was seen, what that needs, and what may be missing."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,30 @@ def test_what_a_file_needs(judged: Judge, rule: str, event: Event, path: str, ca
     assert path not in without.judgement.kept
 
 
+@pytest.mark.skipif(shutil.which("musl-gcc") is None, reason="there is no musl-gcc")
+def test_what_a_program_of_musl_needs(tmp_path: Path) -> None:
+    subprocess.run(
+        ["musl-gcc", "-xc", "-", "-o", tmp_path / "prog"],
+        input="int main(void) { return 0; }",
+        text=True,
+        check=True,
+    )
+    libc = Path("/lib/ld-musl-x86_64.so.1").read_bytes()
+    files = {
+        "bin/prog": (tmp_path / "prog").read_bytes(),
+        "lib/ld-musl-x86_64.so.1": libc,
+        "opt/musl/libc.so": libc,
+        "usr/lib/libc.so": libc,
+        "etc/ld-musl-x86_64.path": b"/none\n/opt/musl\n",
+    }
+    path = tmp_path / "image.tar"
+    path.write_bytes(layer([entry(name, content) for name, content in files.items()]))
+    capture = write_session(tmp_path / "capture", [{"path": "/bin/prog"} | EXEC])
+    kept = judge(Capture(capture), open_image(path)).judgement.kept
+    assert {"/lib/ld-musl-x86_64.so.1", "/opt/musl/libc.so"} <= set(kept)
+    assert "/usr/lib/libc.so" not in kept
+
+
 def test_every_rule_is_tested() -> None:
     assert {rule.split()[0] for rule, *_ in CLOSURE} == set(RULES)
 
@@ -210,6 +236,15 @@ def test_doubts_come_first(
     assert lines[0] == "! UNCERTAIN: a file that was not observed may have been used all the same"
     assert said in "\n".join(lines)
     assert "unused" not in done.stdout
+
+
+def test_json_has_the_doubts_too(everything: Path, tmp_path: Path) -> None:
+    path = write_session(tmp_path / "capture", [{"path": "/app/m.py"}], losses={"busy": 7})
+    said = json.loads(run("unused", path, "--image", everything, "--json").stdout)
+    assert (said["complete"], said["lost"], said["captures"]) == (False, 7, 1)
+    assert said["doubts"] == ["7 events were lost while recording: busy 7"]
+    used = {row["verdict"]: row["files"] for row in said["verdicts"]}
+    assert used["used"] == 1
 
 
 def test_removed_and_missing_segments_are_gaps(everything: Path, tmp_path: Path) -> None:
