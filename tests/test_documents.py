@@ -12,8 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-DOCUMENTS = ["README.md", "docs/recording.md", "bench/README.md", "notebooks/README.md"]
-LINKED = [*DOCUMENTS, "CONTRIBUTING.md", "deploy/README.md", "docs/SECURITY.md"]
+DOCUMENTS = [
+    "README.md",
+    "docs/recording.md",
+    "docs/fidelity.md",
+    "bench/README.md",
+    "notebooks/README.md",
+]
+LINKED = [*DOCUMENTS, "CONTRIBUTING.md", "deploy/README.md", "docs/SECURITY.md", "docs/kernels.md"]
 
 
 def commands(document: str) -> list[str]:

@@ -138,6 +138,22 @@ def test_a_script_through_a_descriptor(execveats: tuple[Recording, Path]) -> Non
     assert (interpreter["dirfd"], interpreter["flags"]) == (None, None)
 
 
+def test_a_program_that_is_no_file(record: Recorder) -> None:
+    """Python's execve of a descriptor is fexecve(3); what is in a memfd has no name."""
+    script = """
+import os
+memory = os.memfd_create('m', 0)
+os.write(memory, open('/bin/true', 'rb').read())
+os.execve(memory, ['true'], {})
+"""
+    recording = record(["/usr/bin/python3", "-I", "-c", script])
+    assert recording.code == 0, recording.stderr
+    row = recording.one(syscall="execveat", ret=0)
+    assert (row["path"], row["base"], row["real_path"]) == ("", None, None)
+    assert row["ino"] is not None
+    assert {row["exe"] for row in recording.where(comm="memfd:m")} == {None}
+
+
 def test_a_failing_execveat(execveats: tuple[Recording, Path]) -> None:
     recording, _ = execveats
     row = recording.one(syscall="execveat", path="program", dirfd=77)
