@@ -11,12 +11,13 @@ Capabilities belong to threads, so this must come before the first other thread 
 
 import ctypes
 import errno
+import logging
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from snoop_capture import privileges
 from snoop_capture.errors import CaptureError
@@ -24,7 +25,9 @@ from snoop_capture.errors import CaptureError
 if TYPE_CHECKING:  # it imports NumPy, before which avoid_threads() must be called
     from snoop_capture.program import Program
 
-NOBODY_IN_PARTICULAR: Final = 65532  # the user of the project's image
+NOBODY_IN_PARTICULAR: Final = 65532  # user and group of the project's image
+
+_log = logging.getLogger(__name__)
 
 # include/uapi/linux: capability.h, prctl.h, bpf.h, sched.h
 _CAP_SETGID: Final = 6
@@ -50,6 +53,13 @@ _UNWRITABLE: Final = 1
 _NEEDS_CAPABILITIES: Final = 2
 
 
+class User(NamedTuple):
+    """Whom to become."""
+
+    uid: int
+    gid: int
+
+
 @dataclass(frozen=True, slots=True)
 class Confinement:
     """What a recorder may still do."""
@@ -67,7 +77,7 @@ def avoid_threads() -> None:
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 
-def confine(program: "Program", capture: Path, uid: int = NOBODY_IN_PARTICULAR) -> Confinement:
+def confine(program: "Program", capture: Path, user: User) -> Confinement:
     """Give up root, capabilities and what else the process no longer needs; no way leads back.
 
     The user changes where that is possible (CAP_SETUID, CAP_SETGID) and the capture directory
@@ -76,22 +86,27 @@ def confine(program: "Program", capture: Path, uid: int = NOBODY_IN_PARTICULAR) 
     Args:
         program: attached.
         capture: where files will be written; made if it is not there.
-        uid: the user and group to become, if this process is root.
+        user: whom to become, if this process is root.
 
     Raises:
         CaptureError: another thread keeps capabilities, the directory cannot be written
             without privileges, or the kernel refuses.
     """
-    uid = uid if _may_change_user() else os.geteuid()
-    _make(capture, uid)
-    found = _try(lambda: _trial(program, capture, uid))
-    if found & _UNWRITABLE and uid != os.geteuid():
-        uid = os.geteuid()
-        found = _try(lambda: _trial(program, capture, uid))
+    itself = User(os.geteuid(), os.getegid())
+    user = user if _may_change_user() else itself
+    _make(capture, user)
+    found = _try(lambda: _trial(program, capture, user))
+    if found & _UNWRITABLE and user != itself:
+        _log.warning(
+            "user %d cannot write to %s: the recorder stays user %d, without capabilities",
+            user.uid, capture, itself.uid,
+        )  # fmt: skip
+        user = itself
+        found = _try(lambda: _trial(program, capture, user))
     if found & _UNWRITABLE:
         raise CaptureError(
-            f"cannot write to {capture} as user {uid} without privileges: give the directory to "
-            "that user, or in a pod to its group (securityContext.fsGroup)"
+            f"cannot write to {capture} as user {user.uid} without privileges: give the directory "
+            "to that user, or in a pod to its group (securityContext.fsGroup)"
         )
     keep = _BPF_AND_PERFMON if found & _NEEDS_CAPABILITIES else 0
     if keep & ~privileges.effective():
@@ -99,24 +114,27 @@ def confine(program: "Program", capture: Path, uid: int = NOBODY_IN_PARTICULAR) 
             "this kernel asks for CAP_BPF and CAP_PERFMON as long as a recording runs: run "
             "snoop-capture with them, as root"
         )
-    _give_up(uid, keep)
+    if keep:
+        _log.warning("the recorder keeps CAP_BPF and CAP_PERFMON: this kernel asks for them")
+    _give_up(user, keep)
     _verify(keep)
-    return Confinement(uid, bool(keep), _filter_calls())
+    return Confinement(user.uid, bool(keep), _filter_calls())
 
 
-def recorders_user() -> int:
-    """The user to become: the one who called sudo, else nobody in particular."""
-    return int(os.environ.get("SUDO_UID", "0")) or NOBODY_IN_PARTICULAR
+def recorders_user() -> User:
+    """Whom a recorder becomes: the user who called sudo, else nobody in particular."""
+    uid, gid = (int(os.environ.get(f"SUDO_{name}", "0")) for name in ("UID", "GID"))
+    return User(uid, gid) if uid and gid else User(NOBODY_IN_PARTICULAR, NOBODY_IN_PARTICULAR)
 
 
-def _make(capture: Path, uid: int) -> None:
+def _make(capture: Path, user: User) -> None:
     """Make the capture directory where there is none yet, for the user who will write to it."""
     if capture.exists():
         return
     try:
         capture.mkdir(mode=0o750, parents=True)
-        if uid != os.geteuid():
-            os.chown(capture, uid, uid)
+        if user.uid != os.geteuid():
+            os.chown(capture, *user)
     except OSError as error:
         raise CaptureError(f"cannot make {capture}: {error.strerror}") from error
 
@@ -138,9 +156,9 @@ def _try(trial: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _trial(program: "Program", capture: Path, uid: int) -> int:
+def _trial(program: "Program", capture: Path, user: User) -> int:
     """Give up everything, and see what is not possible then."""
-    _give_up(uid, 0)
+    _give_up(user, 0)
     found = 0
     try:
         with tempfile.TemporaryFile(dir=capture):
@@ -155,14 +173,14 @@ def _trial(program: "Program", capture: Path, uid: int) -> int:
     return found
 
 
-def _give_up(uid: int, keep: int) -> None:
+def _give_up(user: User, keep: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if os.geteuid() == 0 and uid != 0:
+    if os.geteuid() == 0 and user.uid != 0:
         if keep:
             _must(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
         os.setgroups([group for group in os.getgroups() if group != 0])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
     _set_capabilities(libc, keep)
     _must(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 

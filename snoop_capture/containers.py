@@ -60,6 +60,7 @@ class Containers:
     ) -> None:
         self._target = target
         self._identity = identity
+        self._roots = {root: _id_now(root) for root in target.roots}
         self._known: dict[int, _Known] = {}
         self._arrivals = Arrivals()
         self._watch = watch
@@ -73,6 +74,11 @@ class Containers:
     def known(self) -> set[int]:
         """Ids of the cgroups met so far."""
         return set(self._known)
+
+    @property
+    def gone(self) -> bool:
+        """Have all cgroups of the target been removed? One that is made anew is another one."""
+        return all(_id_now(root) != was for root, was in self._roots.items())
 
     def look(self) -> None:
         """Take note of the cgroups that are there now."""
@@ -99,9 +105,8 @@ class Containers:
         return any(left in (directory, *directory.parents) for left in self._target.without)
 
     def _meet(self, directory: Path, root: Path, time: str) -> None:
-        try:
-            identity = cgroups.cgroup_id(directory)
-        except FileNotFoundError:
+        identity = _id_now(directory)
+        if identity is None:
             return  # removed between two steps of the look
         known = self._known.get(identity)
         if known is None:
@@ -156,6 +161,13 @@ class Containers:
             return known.below
         name = told or _kubelet_name(known.mounts) or container.short_id
         return str(PurePosixPath(name, known.path.relative_to(container.cgroup)))
+
+
+def _id_now(directory: Path) -> int | None:
+    try:
+        return cgroups.cgroup_id(directory)
+    except FileNotFoundError:
+        return None
 
 
 def _pod_of(path: PurePosixPath) -> str | None:

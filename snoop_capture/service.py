@@ -129,4 +129,7 @@ def _loop(
             containers.look()
             recorder.name(containers)
             looked = time.monotonic()
+            if containers.gone:
+                _log.warning("the recording ends: what it records has been removed")
+                return
         recorder.poll()

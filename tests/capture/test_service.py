@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,20 @@ def capture(tmp_path: Path) -> Path:
 class Service:
     """A recorder that runs until it is stopped."""
 
-    def __init__(self, capture: Path, *arguments: str | Path, cgroup: Path | None = None) -> None:
+    def __init__(
+        self,
+        capture: Path,
+        *arguments: str | Path,
+        cgroup: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         command = [SNOOP_CAPTURE, *map(str, arguments), "-o", str(capture), *QUICK]
         self.capture = capture
         self.process = subprocess.Popen(
             inside(cgroup, *command) if cgroup else command,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment(**(env or {})),
         )
         deadline = time.monotonic() + 60
         while not list(capture.glob("*/session.json")):
@@ -115,6 +121,40 @@ def test_names_outlive_the_recorder(tree: Path, capture: Path) -> None:
     recording = service.stop(signal.SIGKILL)
     names = [container["name"] for container in recording.session["containers"]]
     assert names == [tree.name, ID[:12]]
+
+
+def test_it_ends_with_what_it_records(tree: Path, capture: Path, build: Build) -> None:
+    web = made(tree / "web")
+    service = Service(capture, "cgroup", web)
+    subprocess.run(inside(web, build("calls"), "10", "1", "1", "/in/web"))
+    web.rmdir()
+    made(web)  # another one, with its name
+    _, stderr = service.process.communicate(timeout=60)
+    recording = Recording(capture, service.process.returncode, b"", stderr)
+    assert recording.code == 0
+    assert "the recording ends: what it records has been removed" in stderr
+    assert len(recording.where(path="/in/web")) == 10
+    assert recording.session["ended_at"]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["anew", "roots"])
+def test_whose_the_capture_is(tree: Path, capture: Path, own: bool) -> None:
+    """The caller of sudo's; where he cannot write, root's, but then without capabilities."""
+    if not own:
+        capture.mkdir()
+    sudo = {"SUDO_UID": "65534", "SUDO_GID": "65533"}
+    service = Service(capture, "cgroup", made(tree / "a"), env=sudo)
+    lines = Path(f"/proc/{service.process.pid}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines)
+    recording = service.stop()
+    user, group = (65534, 65533) if own else (0, 0)
+    assert [status[name].split() for name in ("Uid", "Gid")] == [[str(user)] * 4, [str(group)] * 4]
+    assert {int(status[f"Cap{name}"], 16) for name in ("Prm", "Eff")} == {0}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    warning = f"user 65534 cannot write to {capture}: the recorder stays user 0, without capab"
+    assert (warning in recording.stderr) is not own
+    owners = {(file.stat().st_uid, file.stat().st_gid) for file in recording.directory.iterdir()}
+    assert owners == {(user, group)}
 
 
 def test_the_recorders_own_cgroup_is_refused(tree: Path, tmp_path: Path) -> None:
