@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import altair as alt
 
 from snoop_analysis.names import shown
-from snoop_analysis.plotting.style import Picture, Style, empty
+from snoop_analysis.plotting.style import Picture, Style, calls_axis, empty
 from snoop_analysis.sqltext import statement
 from snoop_analysis.terminal import printable
 
@@ -39,7 +39,7 @@ def misses(replay: Replay, style: Style) -> Picture:
         alt.Chart(alt.InlineData(values=bars), title="Failed calls by directory")
         .mark_bar()
         .encode(
-            x=alt.X("calls:Q", title="failed calls", axis=alt.Axis(tickCount=6, tickMinStep=1)),
+            x=alt.X("calls:Q", title="failed calls", axis=calls_axis()),
             y=alt.Y("directory:N", title=None, sort=directories),
             color=alt.Color(
                 "error:N",

@@ -75,6 +75,11 @@ PAGE: Final = Style(
 OUTCOMES: Final = ("found", "missed", "no result")
 
 
+def calls_axis() -> alt.Axis:
+    """An axis of numbers of calls, which are whole."""
+    return alt.Axis(tickCount=5, labelExpr="datum.value % 1 ? '' : format(datum.value, ',')")
+
+
 def outcome_colour(style: Style) -> alt.Color:
     """The encoding of a field ``outcome``, one of ``OUTCOMES``."""
     colours = [style.found, style.missed, style.other]

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import altair as alt
 
-from snoop_analysis.plotting.style import OUTCOMES, Picture, Style, empty, outcome_colour
+from snoop_analysis.plotting.style import (
+    OUTCOMES,
+    Picture,
+    Style,
+    calls_axis,
+    empty,
+    outcome_colour,
+)
 from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
@@ -37,7 +44,7 @@ def syscalls(replay: Replay, style: Style) -> Picture:
         alt.Chart(alt.InlineData(values=bars), title="Calls by system call")
         .mark_bar()
         .encode(
-            x=alt.X("calls:Q", title="calls", axis=alt.Axis(tickCount=6, tickMinStep=1)),
+            x=alt.X("calls:Q", title="calls", axis=calls_axis()),
             y=alt.Y("syscall:N", title=None, sort=[name for name, *_ in named]),
             color=outcome_colour(style),
             order=alt.Order("place:Q"),

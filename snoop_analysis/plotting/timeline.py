@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 import altair as alt
 
 from snoop_analysis.plotting.intervals import Interval, intervals
-from snoop_analysis.plotting.style import OUTCOMES, Picture, Style, empty, outcome_colour
+from snoop_analysis.plotting.style import (
+    OUTCOMES,
+    Picture,
+    Style,
+    calls_axis,
+    empty,
+    outcome_colour,
+)
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -32,7 +39,7 @@ def timeline(replay: Replay, style: Style) -> Picture:
         .encode(
             x=alt.X("start:Q", bin="binned", title=axis.title, axis=alt.Axis(tickCount=6)),
             x2="end:Q",
-            y=alt.Y("calls:Q", title="calls", axis=alt.Axis(tickCount=5, tickMinStep=1)),
+            y=alt.Y("calls:Q", title="calls", axis=calls_axis()),
             color=outcome_colour(style),
             order=alt.Order("place:Q"),
             tooltip=[alt.Tooltip("outcome:N"), alt.Tooltip("calls:Q", format=",")],

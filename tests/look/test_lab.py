@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if "jupyter lab" in line
     )
     assert "--ServerApp.ip=127.0.0.1" in command
-    words = [str(ROOT / ".venv/bin/jupyter"), *command.split()[1:], "--no-browser", "--port=0"]
+    words = [
+        str(Path(sys.executable).with_name("jupyter")),
+        *command.split()[1:],
+        "--no-browser",
+        "--port=0",
+    ]
     log = directory / "log"
     environment = {
         **os.environ,

@@ -8,7 +8,8 @@ def section(source: Source) -> Section:
     """Events, files, and what is wrong with some of them."""
     report = source.report
     ((hits, misses),) = source.replay.query(
-        "SELECT coalesce(sum(hits), 0)::BIGINT, coalesce(sum(misses), 0)::BIGINT FROM lookups"
+        "SELECT coalesce(sum(hits), 0)::BIGINT, coalesce(sum(misses), 0)::BIGINT "
+        "FROM lookups WHERE container_no IS NOT NULL"
     ).fetchall()
     files = sum(one.unique_files for one in report.containers)
     found = sum(len(one.found_files) for one in report.containers)
