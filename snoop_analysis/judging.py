@@ -109,7 +109,7 @@ def _notes(notes: Sequence[str], judgement: Judgement) -> list[str]:
     dropped = len(judgement.dropped_although_used())
     return [
         *notes,
-        *([f"the policy drops {dropped:,} files that were used or are needed"] if dropped else []),
+        *([f"used or needed, and dropped by the policy: {dropped:,}"] if dropped else []),
         *(one for one, matters in judgement.closure.unknown.items() if not matters),
         *judgement.unread_packages,
     ]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,12 +103,13 @@ class Judgement:
         use = self.observed.files.get(path)
         if use is not None:
             return Verdict.USED if use.uses else Verdict.LOOKED_AT
-        rules = {one.rule for one in self.closure.reasons.get(path, ())}
-        return Verdict.NEEDED if rules - {"policy"} else Verdict.NOT_OBSERVED
+        return Verdict.NEEDED if path in self.closure.needed else Verdict.NOT_OBSERVED
 
     def dropped_although_used(self) -> list[str]:
         """What a policy drops although it was used or is needed."""
-        return [path for path in self.closure.reasons if path not in self.kept]
+        return [
+            path for path in self.closure.needed if path not in self.kept and self._is_dropped(path)
+        ]
 
     def why(self, name: str) -> Iterator[str]:
         """The verdict on a name, and each reason for it down to what was seen, as lines."""
@@ -155,11 +155,11 @@ class Judgement:
             return True
         if not self.looked_at_stays and rules == {"observed"}:
             return self.verdict(path) is Verdict.USED
-        return not self._dropped.match(path)
+        return not self._is_dropped(path)
 
-    @cached_property
-    def _dropped(self) -> re.Pattern[str]:
-        return matcher(self.policy.drop)
+    def _is_dropped(self, path: str) -> bool:
+        """Whether the policy says that it goes."""
+        return matcher(self.policy.drop).match(path) is not None
 
     @cached_property
     def _weighing(self) -> dict[Inode, str]:
@@ -186,8 +186,9 @@ class Judgement:
 def _seen(use: Use) -> str:
     """What was seen of a file, as a sentence."""
     did = "used" if use.uses else "looked at only"
-    calls = use.uses + use.looks
+    number = use.uses + use.looks
+    calls = f"{number:,} call{'' if number == 1 else 's'}"
     times = f", last at {use.last_seen.isoformat()}" if use.last_seen else ""
     by = f", by {', '.join(sorted(use.programs))}" if use.programs else ""
     through = f", as {', '.join(sorted(use.names)[:3])}" if use.names else ""
-    return f"{did}: {calls:,} calls ({', '.join(sorted(use.syscalls))}){times}{by}{through}"
+    return f"{did}: {calls} ({', '.join(sorted(use.syscalls))}){times}{by}{through}"

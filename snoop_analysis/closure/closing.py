@@ -37,7 +37,8 @@ class Closure:
 
     Attributes:
         image: the image.
-        reasons: of each kept path, the first one found first; its cause was kept before.
+        reasons: of each kept path, the first one found first.
+        needed: what is kept because of what was observed; the rest is because of a policy.
         unknown: what could not be found out, a sentence each, and whether a file of the image
             may be needed because of it.
         left_out: rules that were not applied.
@@ -46,6 +47,7 @@ class Closure:
     image: Image
     left_out: Collection[str] = ()
     reasons: dict[str, dict[Reason, None]] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset()
     unknown: dict[str, bool] = field(default_factory=dict)
     _subjects: list[Subject] = field(default_factory=list)
     _seen: set[Subject] = field(default_factory=set)
@@ -136,19 +138,20 @@ def close(
             closure.keep_name(need.path, reason, need.executed, active=need.executed)
     if "nameless" not in left_out:
         _keep_possible(closure, observed)
+    libraries = Libraries(image)
+    rules: dict[str, Rule] = {
+        "script": partial(scripts.interpreter, image),
+        "interpreter": libraries.interpreter,
+        "library": libraries.needed,
+        "set": Sets(image, policy.sets).needs,
+        "bytecode": partial(bytecode.pair, image),
+    }
+    closure.apply(rules)
+    closure.needed = frozenset(closure.reasons)
     wanted = matcher(policy.keep)
     for path in [one for one in image.files if wanted.match(one)]:
         closure.keep(path, Reason("policy", "kept by policy"))
-    libraries = Libraries(image)
-    closure.apply(
-        {
-            "script": partial(scripts.interpreter, image),
-            "interpreter": libraries.interpreter,
-            "library": libraries.needed,
-            "set": Sets(image, policy.sets).needs,
-            "bytecode": partial(bytecode.pair, image),
-        }
-    )
+    closure.apply(rules)
     return closure
 
 

@@ -199,7 +199,7 @@ def test_why_names_every_step(judged: Judge) -> None:
         "/opt/lib/libbar.so: needed by a used file",
         "  libbar.so, DT_NEEDED of /usr/private/libfoo.so",
         "    libfoo.so, DT_NEEDED of /usr/bin/prog",
-        "      used: 1 calls (execve), by /usr/bin/dash, as /bin/prog",
+        "      used: 1 call (execve), by /usr/bin/dash, as /bin/prog",
     ]
     assert "inferred" in list(answer.judgement.why("/lib64/ld-linux-x86-64.so.2"))[1]
     assert list(answer.judgement.why("/nowhere")) == ["/nowhere: not in the image"]
@@ -218,6 +218,7 @@ DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
     ({"path": "/data/tool"} | EXEC, {}, "/data/tool was executed and is not in the image"),
     ({"cgroup_id": 9}, {}, "no event of these containers was recorded"),
     ({"path": "/app/run", "ret": -2}, {"containers": None}, ""),
+    ({"exe": "/usr/bin/runc", "comm": "runc:[2:INIT]"}, {}, ""),
 ]
 
 
@@ -317,8 +318,15 @@ def test_policies(judged: Judge) -> None:
     assert verdict(answer, "/usr/share/doc/x/readme") == "not observed"
     assert list(answer.judgement.why("/usr/share/doc/x/readme"))[1] == "  kept by policy"
     assert "/app/m.py" not in kept
-    assert "the policy drops" in "\n".join(answer.notes)
+    assert "used or needed, and dropped by the policy: 1" in answer.notes
     assert verdict(answer, "/app/opened") == "needed by a used file"
+
+
+def test_what_only_a_policy_keeps_was_not_observed(judged: Judge) -> None:
+    answer = judged([{"path": "/app/m.py"}], policy=parse("keep: [/usr/bin/prog]", "policy.yaml"))
+    for path in ("/usr/bin/prog", "/usr/private/libfoo.so", "/lib64/ld-linux-x86-64.so.2"):
+        assert path in answer.judgement.kept
+        assert verdict(answer, path) == "not observed"
 
 
 def test_what_stays_keeps_its_directories(judged: Judge) -> None:
