@@ -102,8 +102,13 @@ class Node:
         state = self.run(self.runtime, *self._state(), "state", container.id).stdout
         return int(json.loads(state)["pid"])
 
-    def application(self, name: str, program: str, script: str) -> Container:
-        """Start a container that runs a script of busybox's shell, with one more program in it."""
+    def application(
+        self, name: str, program: str, script: str, denied: Sequence[str] = ()
+    ) -> Container:
+        """Start a container that runs a script of busybox's shell, with one more program in it.
+
+        A seccomp filter answers the system calls that are ``denied`` with EPERM.
+        """
         rootfs = self.directory / secrets.token_hex(4)
         for directory in ("bin", "dev", "proc", "sys"):
             (rootfs / directory).mkdir(parents=True)
@@ -114,6 +119,9 @@ class Node:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
         spec = config(rootfs, ["/bin/busybox", "sh", "-c", script])
+        if denied:
+            rule = {"names": list(denied), "action": "SCMP_ACT_ERRNO"}
+            spec["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
         spec["mounts"].append(bind(str(log), f"/{TERMINATION_LOG}", "rw"))
         return self._start(spec)
 

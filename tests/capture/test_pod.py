@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from snoop_capture.kubernetes import SERVICE_ACCOUNT
+from snoop_format.schema import BLOCKED
 from tests.capture.api_server import NAMESPACE, POD, running
 from tests.capture.conftest import Build
 from tests.capture.pods import (
@@ -139,6 +140,21 @@ def test_who_and_what_with_shared_processes(tmp_path: Path, volume: Path, build:
     assert mounts["/dev/termination-log"]["root"].split("/")[-3:-1] == ["containers", "web"]
     assert mounts["/"]["read_only"]
     assert not mounts["/dev/termination-log"]["read_only"]
+
+
+def test_calls_that_a_seccomp_profile_denies(tmp_path: Path, volume: Path, build: Build) -> None:
+    """What is needed to tell them is attached when the recorder has no capabilities any more."""
+    with Node(tmp_path, "runc") as node:
+        recorder = node.recorder(RECORD, volume)
+        until_it_records(recorder, volume)
+        script = f"read line; {calls('/denied')}"
+        web = node.application("web", build("calls"), script, denied=["faccessat"])
+        issued = int(web.end("go\n"))
+        recording = end(node, recorder, volume)
+    assert recording.session["losses"] == {}
+    denied = recording.where(path="/denied", syscall="faccessat")
+    assert len(denied) == issued
+    assert {(row["ret"], row["note"]) for row in denied} == {(None, BLOCKED)}
 
 
 def test_names_from_the_api_server(tmp_path: Path, volume: Path, build: Build) -> None:
