@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from snoop_capture.errors import CaptureError
+from snoop_capture.memory import refuse_pandas
 
 if TYPE_CHECKING:  # what is needed is imported when it is needed: --help shall come at once
     from snoop_capture.identity import Identity
     from snoop_capture.kubernetes import ApiServer
     from snoop_capture.targets import Target
-from snoop_capture.memory import refuse_pandas
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE: Final = re.compile(r"\s*([0-9]+)([KMG]?)(?:I?B)?\s*")
@@ -122,9 +122,7 @@ def run(
     sys.exit(outcome.code)
 
 
-@cli.command(
-    epilog="\b\nExample:\n  snoop-capture check -o /var/lib/snoop",
-)
+@cli.command(epilog="\b\nExample:\n  snoop-capture check -o /var/lib/snoop")
 @click.option(
     "-o",
     "--output",

@@ -28,7 +28,10 @@ _PROC: Final = Path("/proc")
 # Where kubelet mounts a file of its own into each container, and where that file lies.
 _KUBELET_FILE: Final = "/dev/termination-log"
 _KUBELET_ROOT: Final = re.compile(r"/pods/[^/]+/containers/([a-z0-9-]+)/[^/]+$")
-_RUNTIMES_AT_WORK: Final = ("runc", "crun", "youki", "conmon")
+_RUNTIMES_AT_WORK: Final = ("runc", "crun", "youki", "conmon", "exe")  # runc runs itself as exe
+# How often a container's mounts are read: more than once, for a runtime may have any name until it
+# becomes the container's process, and sees the node's mounts until then.
+_MOUNT_READINGS: Final = 3
 
 
 @dataclass(slots=True)
@@ -44,6 +47,7 @@ class _Known:
     container: Container | None
     pod_uid: str | None
     mounts: list[Mount] = field(default_factory=list)
+    mount_readings: int = 0
 
 
 class Containers:
@@ -84,7 +88,9 @@ class Containers:
         """Take note of the cgroups that are there now."""
         self._arrivals.hush()
         time = now()
-        for root in self._target.roots:
+        for root, was in self._roots.items():
+            if _id_now(root) != was:
+                continue
             for directory in cgroups.descendants(root):
                 if not self._is_left_out(directory):
                     self._meet(directory, root, time)
@@ -116,7 +122,10 @@ class Containers:
             self._known[identity] = known
             self._await_arrivals(directory)
         known.last_seen = time
-        known.mounts = known.mounts or _mounts_in(directory)
+        if known.container and known.mount_readings < _MOUNT_READINGS:
+            mounts = _mounts_in(directory)
+            known.mounts = mounts or known.mounts
+            known.mount_readings += bool(mounts)
 
     def _await_arrivals(self, directory: Path) -> None:
         """Have the kernel tell of cgroups that are made in this one, inotify(7)."""
