@@ -2,38 +2,6 @@
 -- The lookups that failed, by program and directory, and what avoids them. A miss is ENOENT or
 -- ENOTDIR. Needs the macros of calls.sql.
 WITH
-    -- The first line that fits a name (and its program) says what to set.
-    known(rank, name_pattern, program_pattern, advice) AS (
-        VALUES
-            (1, '/etc/ld\.so\.(preload|nohwcap)$', '',
-                'nothing: one call at each start of a program'),
-            (2, '/nscd/socket$', '', 'nothing: one call at each name lookup without nscd'),
-            (3, '/__pycache__/[^/]*\.pyc$', '',
-                'compile while the image is built: python3 -m compileall'),
-            (4, '/\.local/lib/python', '', 'PYTHONNOUSERSITE=1'),
-            (5, '/__init__\.[^/]*so$', 'python',
-                'nothing: each import of a package looks for an extension first'),
-            (6, '/(pyvenv\.cfg|os\.pyc?|Setup\.local|pybuilddir\.txt|python[0-9]+\.zip|[^/]*\._pth)$', 'python',
-                'PYTHONHOME: Python looks for its own library'),
-            (7, '(\.pyc?|\.pth|\.zip|/__init__[^/]*|\.(cpython|abi3)[^/]*\.so)$', 'python',
-                'put the directory that has it first in PYTHONPATH, or take this one out of it'),
-            (8, '\.so$', 'python',
-                'put the directory that has it first in PYTHONPATH, or take this one out of it'),
-            (9, '/glibc-hwcaps/|\.so(\.[0-9]+)*$', '',
-                'run ldconfig while the image is built; take this directory out of LD_LIBRARY_PATH or RUNPATH'),
-            (10, '/node_modules(/|$)|/package\.json$|\.(c|m)?js(on)?$', 'node',
-                'bundle the program, or name modules with their extension: Node looks in every directory up to /'),
-            (11, '/locale/|\.mo$|/LC_[A-Z]+$|locale-archive$', '',
-                'LC_ALL=C.UTF-8, or LANGUAGE empty'),
-            (12, '/zoneinfo/|/etc/localtime$|/etc/timezone$', '', 'TZ=UTC, or TZ=:/etc/localtime'),
-            (13, '/[0-9a-f]{8}\.[0-9]+$', '',
-                'SSL_CERT_FILE: certificates are looked up by hash in SSL_CERT_DIR'),
-            (14, '/\.htaccess$', '', 'AllowOverride None'),
-            (15, '\.(gz|br|zst)$', 'nginx', 'gzip_static off, or make the compressed files'),
-            (16, '/terminfo/', '', 'TERM to a terminal that the image has'),
-            (17, '/gitconfig$|/git/config$|/\.gitconfig$', '',
-                'GIT_CONFIG_NOSYSTEM=1, GIT_CONFIG_GLOBAL=/dev/null')
-    ),
     grouped AS (
         SELECT
             container_no,
@@ -53,12 +21,41 @@ WITH
             CASE
                 WHEN misses = 0 THEN NULL
                 WHEN by_exec THEN 'call it by its full path, or put its directory first in PATH'
-                ELSE (
-                    SELECT min_by(advice, rank)
-                    FROM known
-                    WHERE regexp_matches(file, name_pattern)
-                        AND regexp_matches(coalesce(program, ''), program_pattern)
-                )
+                -- The first line that fits a name (and its program) says what to set.
+                WHEN regexp_matches(file, '/etc/ld\.so\.(preload|nohwcap)$')
+                    THEN 'nothing: one call at each start of a program'
+                WHEN regexp_matches(file, '/nscd/socket$')
+                    THEN 'nothing: one call at each name lookup without nscd'
+                WHEN regexp_matches(file, '/__pycache__/[^/]*\.pyc$')
+                    THEN 'compile while the image is built: python3 -m compileall'
+                WHEN regexp_matches(file, '/\.local/lib/python')
+                    THEN 'PYTHONNOUSERSITE=1'
+                WHEN regexp_matches(file, '/__init__\.[^/]*so$') AND contains(program, 'python')
+                    THEN 'nothing: each import of a package looks for an extension first'
+                WHEN regexp_matches(file, '/(pyvenv\.cfg|os\.pyc?|Setup\.local|pybuilddir\.txt|python[0-9]+\.zip|[^/]*\._pth)$') AND contains(program, 'python')
+                    THEN 'PYTHONHOME: Python looks for its own library'
+                WHEN regexp_matches(file, '(\.pyc?|\.pth|\.zip|/__init__[^/]*|\.(cpython|abi3)[^/]*\.so)$') AND contains(program, 'python')
+                    THEN 'put the directory that has it first in PYTHONPATH, or take this one out of it'
+                WHEN regexp_matches(file, '\.so$') AND contains(program, 'python')
+                    THEN 'put the directory that has it first in PYTHONPATH, or take this one out of it'
+                WHEN regexp_matches(file, '/glibc-hwcaps/|\.so(\.[0-9]+)*$')
+                    THEN 'run ldconfig while the image is built; take this directory out of LD_LIBRARY_PATH or RUNPATH'
+                WHEN regexp_matches(file, '/node_modules(/|$)|/package\.json$|\.(c|m)?js(on)?$') AND contains(program, 'node')
+                    THEN 'bundle the program, or name modules with their extension: Node looks in every directory up to /'
+                WHEN regexp_matches(file, '/locale/|\.mo$|/LC_[A-Z]+$|locale-archive$')
+                    THEN 'LC_ALL=C.UTF-8, or LANGUAGE empty'
+                WHEN regexp_matches(file, '/zoneinfo/|/etc/localtime$|/etc/timezone$')
+                    THEN 'TZ=UTC, or TZ=:/etc/localtime'
+                WHEN regexp_matches(file, '/[0-9a-f]{8}\.[0-9]+$')
+                    THEN 'SSL_CERT_FILE: certificates are looked up by hash in SSL_CERT_DIR'
+                WHEN regexp_matches(file, '/\.htaccess$')
+                    THEN 'AllowOverride None'
+                WHEN regexp_matches(file, '\.(gz|br|zst)$') AND contains(program, 'nginx')
+                    THEN 'gzip_static off, or make the compressed files'
+                WHEN regexp_matches(file, '/terminfo/')
+                    THEN 'TERM to a terminal that the image has'
+                WHEN regexp_matches(file, '/gitconfig$|/git/config$|/\.gitconfig$')
+                    THEN 'GIT_CONFIG_NOSYSTEM=1, GIT_CONFIG_GLOBAL=/dev/null'
             END AS advice
         FROM grouped
     )
