@@ -10,16 +10,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from snoop_capture import cgroups
 from snoop_capture.arrivals import Arrivals
 from snoop_capture.identity import Identity
-from snoop_capture.kubernetes import PodWatch, Told
 from snoop_capture.mounts import Mount, mounts_of
 from snoop_capture.runtimes import Container, container_of, pod_uid
 from snoop_capture.storage import now
 from snoop_capture.targets import Target
+
+if TYPE_CHECKING:  # it brings an HTTP client, which most recordings can do without
+    from snoop_capture.kubernetes import PodWatch, Told
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Containers:
     """
 
     def __init__(
-        self, target: Target, identity: Identity = _NOBODY, watch: PodWatch | None = None
+        self, target: Target, identity: Identity = _NOBODY, watch: "PodWatch | None" = None
     ) -> None:
         self._target = target
         self._identity = identity
@@ -140,13 +142,13 @@ class Containers:
                 error.strerror,
             )
 
-    def _ask(self) -> Told:
+    def _ask(self) -> "Told":
         """What the API server has told so far; it is asked for what is new."""
         if self._watch is None:
             return {}
         return self._watch.told({k.container.id for k in self._known.values() if k.container})
 
-    def _entry(self, known: _Known, all_told: Told) -> dict[str, Any]:
+    def _entry(self, known: _Known, all_told: "Told") -> dict[str, Any]:
         container = known.container
         told = all_told.get(container.id, {}) if container else {}
         name = self._name(known, told.get("name"))

@@ -8,18 +8,20 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from snoop_capture import cgroups
 from snoop_capture.confinement import confine, recorders_user
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
 from snoop_capture.identity import Identity
-from snoop_capture.kubernetes import ApiServer, PodWatch
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
 from snoop_capture.storage import session_name
 from snoop_capture.targets import Target
+
+if TYPE_CHECKING:  # it brings an HTTP client, which most recordings can do without
+    from snoop_capture.kubernetes import ApiServer, PodWatch
 
 _LOOK: Final = 5.0  # seconds between looks at the cgroup tree when nothing arrives in it
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
@@ -39,7 +41,7 @@ class Recording:
     ring_bytes: int
     flush: float
     identity: Identity = field(default_factory=Identity)
-    api_server: ApiServer | None = None
+    api_server: "ApiServer | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,12 @@ def _metadata(recording: Recording) -> dict[str, Any]:
     return found | recording.identity.metadata()
 
 
-def _watch(recording: Recording) -> PodWatch | None:
-    who = recording.identity
+def _watch(recording: Recording) -> "PodWatch | None":
     if recording.api_server is None:
         return None
+    from snoop_capture.kubernetes import PodWatch
+
+    who = recording.identity
     return PodWatch(recording.api_server, who.namespace or "", who.pod_name or "")
 
 

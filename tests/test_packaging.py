@@ -96,8 +96,10 @@ def test_the_analysis_imports_nothing_of_the_recorder(statement: str) -> None:
     assert not imported(statement) & {"bcc", "snoop_capture"}
 
 
-def test_the_recorder_carries_neither_llvm_nor_a_database() -> None:
-    assert not imported("import snoop_capture.run") & {"bcc", "duckdb", "pandas", "snoop_analysis"}
+@pytest.mark.parametrize("module", ["run", "service"])
+def test_the_recorder_carries_no_more_than_it_needs(module: str) -> None:
+    heavy = {"bcc", "duckdb", "pandas", "snoop_analysis", "urllib3"}
+    assert not imported(f"import snoop_capture.{module}") & heavy
 
 
 def test_no_file_names_a_package_registry() -> None:
