@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the policies that come with the package keep."""
+
+from pathlib import Path
+
+import pytest
+
+from snoop_analysis import Capture
+from snoop_analysis.closure.policy import PRESETS, preset
+from snoop_analysis.image import open_image
+from snoop_analysis.judging import judge
+from tests.analysis.conftest import write_session
+from tests.slim.images import entry, layer
+
+PYTHON = "/usr/lib/python3.11"
+JAVA = "/usr/lib/jvm/java-17/lib"
+KEPT = [  # the preset, what was used, what it keeps because of that
+    ("python", f"{PYTHON}/encodings/utf_8.py", f"{PYTHON}/encodings/idna.py"),
+    ("python", f"{PYTHON}/logging/__init__.py", f"{PYTHON}/traceback.py"),
+    ("python", f"{PYTHON}/multiprocessing/context.py", f"{PYTHON}/multiprocessing/spawn.py"),
+    ("python", "/opt/site-packages/certifi/core.py", "/opt/site-packages/certifi/cacert.pem"),
+    ("python", "/opt/tzdata/__init__.py", "/opt/tzdata/zoneinfo/Europe/Rome"),
+    ("node", "/app/node_modules/left/index.js", "/app/node_modules/left/package.json"),
+    ("node", "/app/node_modules/@a/b/index.mjs", "/app/node_modules/@a/b/package.json"),
+    ("node", "/usr/bin/node", "/usr/share/icu/72/icudt72l.dat"),
+    ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/libnet.so"),
+    ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/modules"),
+    ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/security/cacerts"),
+    ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/../conf/net.properties"),
+    ("nginx", "/usr/sbin/nginx", "/etc/nginx/mime.types"),
+    ("nginx", "/usr/sbin/nginx", "/var/lib/nginx/body/x"),
+]
+
+
+@pytest.mark.parametrize(("name", "used", "wanted"), KEPT)
+def test_what_a_preset_keeps(tmp_path: Path, name: str, used: str, wanted: str) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(layer([entry(one[1:], b"") for one in (used, wanted, "/opt/other")]))
+    image = open_image(path)
+    capture = Capture(write_session(tmp_path / "capture", [{"path": used}]))
+    end = image.find(wanted).end
+    assert end in judge(capture, image, preset(name)).judgement.kept
+    assert end not in judge(capture, image).judgement.kept
+    assert "/opt/other" not in judge(capture, image, preset(name)).judgement.kept
+
+
+def test_every_preset_is_tested() -> None:
+    assert {name for name, *_ in KEPT} == set(PRESETS)
