@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import altair as alt
 
 from snoop_analysis.names import name_of, shown
+from snoop_analysis.plotting.areas import area, areas
 from snoop_analysis.plotting.style import Picture, Style, empty
 from snoop_analysis.plotting.treemap import Directory, Tile, tiles, tree
 from snoop_analysis.sqltext import statement
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
 
 _LEVELS: Final = 8
-_LETTER: Final = 6.2  # pixels, of the font's average at 11 pixels
-_LINE: Final = 16
 
 
 def directories(replay: Replay, style: Style, under: str = "/") -> Picture:
@@ -37,30 +36,15 @@ def directories(replay: Replay, style: Style, under: str = "/") -> Picture:
     drawn = tiles(root, style.width / height)
     parents = list(dict.fromkeys(tile.parent for tile in drawn))
     colours = {one: style.areas[place % len(style.areas)] for place, one in enumerate(parents)}
-    areas = [_area(tile, colours[tile.parent], style.width, height) for tile in drawn]
-    data = alt.InlineData(values=areas)
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, 1], nice=False))
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[1, 0], nice=False))
-    rectangles = (
-        alt.Chart(data)
-        .mark_rect(stroke=style.on_area)
-        .encode(
-            x=x,
-            x2="x2:Q",
-            y=y,
-            y2="y2:Q",
-            color=alt.Color("colour:N", scale=None),
-            tooltip=["directory:N", alt.Tooltip("files:Q", format=","), "found:Q"],
-        )
+    drawn_areas = [_area(tile, colours[tile.parent], style.width, height) for tile in drawn]
+    return areas(
+        drawn_areas,
+        alt.Color("colour:N", scale=None),
+        [alt.Tooltip("directory:N"), alt.Tooltip("files:Q", format=","), alt.Tooltip("found:Q")],
+        f"Files used under {printable(under)}: {root.files:,}",
+        style,
+        height,
     )
-    letters = (
-        alt.Chart(data)
-        .mark_text(align="left", baseline="top", dx=5, dy=5, color=style.on_area, fontSize=11)
-        .encode(x=x, y=y, text="words:N")
-    )
-    title = f"Files used under {printable(under)}: {root.files:,}"
-    chart = alt.layer(rectangles, letters, title=title)
-    return chart.properties(width=style.width, height=height)
 
 
 def _below(root: Directory, name: str) -> Directory | None:
@@ -72,22 +56,5 @@ def _below(root: Directory, name: str) -> Directory | None:
 
 def _area(tile: Tile, colour: str, width: int, height: int) -> dict[str, object]:
     directory = printable(shown(tile.label))
-    return {
-        "directory": directory,
-        "files": tile.files,
-        "found": tile.found,
-        "colour": colour,
-        "x": tile.x,
-        "x2": tile.x + tile.width,
-        "y": tile.y,
-        "y2": tile.y + tile.height,
-        "words": fitting(directory, tile, width, height),
-    }
-
-
-def fitting(directory: str, tile: Tile, width: int, height: int) -> str:
-    """As much of the end of a directory's name as its tile has room for."""
-    letters = int((tile.width * width - 10) / _LETTER)
-    if tile.height * height < _LINE + 4 or letters < 3:
-        return ""
-    return directory if len(directory) <= letters else "…" + directory[1 - letters :]
+    said = {"directory": directory, "files": tile.files, "found": tile.found, "colour": colour}
+    return said | area(tile, directory, width, height)
