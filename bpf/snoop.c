@@ -407,9 +407,11 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 		got = bpf_probe_read_user_str(block->area + at, PATH_READ, (void *)address);
 	if (got < 0 || got == PATH_READ)
 		return -1;
+	if (got == 0) /* an empty path, from older kernels */
+		got = 1;
 	if (address < call->written_to && call->written_from < address + got)
 		return -1; /* this is not what the program passed: the call has written over it */
-	return got ? got - 1 : 0; /* older kernels return 0 for an empty path, newer ones 1 */
+	return got - 1;
 }
 
 /* Does the path begin at a directory that the row must name? */
