@@ -19,7 +19,14 @@ DOCUMENTS = [
     "bench/README.md",
     "notebooks/README.md",
 ]
-LINKED = [*DOCUMENTS, "CONTRIBUTING.md", "deploy/README.md", "docs/SECURITY.md", "docs/kernels.md"]
+LINKED = [
+    *DOCUMENTS,
+    "docs/slimming.md",
+    "CONTRIBUTING.md",
+    "deploy/README.md",
+    "docs/SECURITY.md",
+    "docs/kernels.md",
+]
 
 
 def commands(document: str) -> list[str]:

@@ -38,6 +38,13 @@ def test_templates_styles_and_scripts_are_in_the_wheel(wheel: Path) -> None:
     assert wanted <= names
 
 
+def test_the_policies_are_in_the_wheel(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    policies = [path.relative_to(ROOT) for path in (ROOT / "snoop_analysis").rglob("*.yaml")]
+    assert len(policies) == 5
+    assert {str(path) for path in policies} <= names
+
+
 def test_the_sql_and_the_types_are_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     sql = [path.relative_to(ROOT) for path in (ROOT / "snoop_analysis").rglob("*.sql")]

@@ -7,7 +7,6 @@ A package in a package's own ``node_modules`` owns its files itself.
 from __future__ import annotations
 
 import json
-import posixpath
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -50,8 +49,3 @@ def _said(image: Image, path: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
-
-
-def is_metadata(path: str) -> bool:
-    """Whether a file is about a module."""
-    return posixpath.basename(path) == "package.json"
