@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much a recording may hold: in memory, in a segment, on the disk."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """When the open segment is sealed and the next one begun; what comes first counts.
+
+    Attributes:
+        size: bytes of the open segment.
+        rows: events in it.
+        seconds: since its first event.
+    """
+
+    size: int = 256 << 20
+    rows: int = 1 << 20
+    seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """When the oldest sealed segments are removed; by default never.
+
+    Attributes:
+        max_size: bytes of all that this recorder may remove from: its own session, and those in
+            the same directory that have ended.
+        max_age: seconds since the last event of a segment.
+        keep_free: bytes that shall stay free on the file system.
+        keep_summary: fold the distinct accesses of what is removed into ``summary.parquet``.
+    """
+
+    max_size: int | None = None
+    max_age: float | None = None
+    keep_free: int | None = None
+    keep_summary: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All of them.
+
+    Attributes:
+        flush: seconds after which events are on disk at the latest.
+        queue_bytes: memory for events that cannot be written for the time being.
+    """
+
+    flush: float = 1.0
+    queue_bytes: int = 64 << 20
+    rotation: Rotation = field(default_factory=Rotation)
+    retention: Retention = field(default_factory=Retention)
