@@ -110,14 +110,14 @@ def run(
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
     """
     from snoop_capture.clients import warning
+    from snoop_capture.limits import Limits
     from snoop_capture.run import run as record
 
     if said := warning(command):
         click.echo(f"snoop-capture: {said}", err=True)
     capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))
-    outcome = record(
-        command, capture, force=force, ring_bytes=ring_buffer_size, flush=flush_interval
-    )
+    limits = Limits(flush=flush_interval)
+    outcome = record(command, capture, force=force, ring_bytes=ring_buffer_size, limits=limits)
     click.echo(f"snoop-capture: {outcome}", err=True)
     sys.exit(outcome.code)
 
@@ -237,6 +237,7 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
     avoid_threads()  # before anything imports NumPy or Arrow
     from snoop_capture import identity
     from snoop_capture.check import require
+    from snoop_capture.limits import Limits
     from snoop_capture.service import Recording, record
 
     require()
@@ -251,7 +252,7 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
         target=find(),
         capture=options["output"],
         ring_bytes=options["ring_buffer_size"],
-        flush=options["flush_interval"],
+        limits=Limits(flush=options["flush_interval"]),
         identity=who,
         api_server=api_server,
     )

@@ -17,7 +17,7 @@ from snoop_capture.arrivals import Arrivals
 from snoop_capture.identity import Identity
 from snoop_capture.mounts import Mount, mounts_of
 from snoop_capture.runtimes import Container, container_of, pod_uid
-from snoop_capture.storage import now
+from snoop_capture.sessions import now
 from snoop_capture.targets import Target
 
 if TYPE_CHECKING:  # it brings an HTTP client, which most recordings can do without

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from snoop_capture import layout, opcodes, uring
@@ -39,15 +38,15 @@ _NOTES: Final = (
 _ROLES: Final = (schema.OLD, schema.NEW)
 _KINDS: Final = layout.KIND_ROLE * 2
 _REAL_HEAD: Final = 16  # device and inode, before the names
-_UNNUMBERED: Final = schema.OPEN_EVENTS.remove(0)  # without seq
+UNNUMBERED: Final = schema.OPEN_EVENTS.remove(0)
+"""An event's columns before it has its ``seq``, which whoever writes it gives."""
 _TYPES: Final = {field.name: field.type for field in schema.OPEN_EVENTS}
 
 
 class EventBuilder:
-    """Makes record batches of schema ``OPEN_EVENTS`` from rows, and keeps count.
+    """Makes record batches of schema ``UNNUMBERED`` from rows.
 
-    ``events`` is the number so far, ``defects`` how many of them have a note that says something
-    is missing, ``cgroups`` the ids of where they come from.
+    ``cgroups`` are the ids of where they come from.
 
     Args:
         table: the syscalls by their place in the BPF table.
@@ -56,8 +55,6 @@ class EventBuilder:
 
     def __init__(self, table: dict[int, Syscall], clock_offset: int) -> None:
         self.clock_offset = clock_offset
-        self.events = 0
-        self.defects = {schema.UNREADABLE: 0, schema.UNRESOLVED_BASE: 0}
         self.cgroups: set[int] = set()
         self._requests = RequestJoin()
         self._names = [*sorted({call.name for call in table.values()}), EXEC_INTERPRETER]
@@ -74,7 +71,7 @@ class EventBuilder:
                 self._role[kind] = _ROLES.index(role) if role in _ROLES else -1
 
     def batch(self, rows: Rows) -> pa.RecordBatch:
-        """The events of ``rows``, numbered on from those before."""
+        """The events of ``rows``, in order of time."""
         in_order = _orderer(rows.order)
         columns = self._call_columns(rows, in_order)
         columns |= _task_columns(rows, in_order)
@@ -82,24 +79,15 @@ class EventBuilder:
         columns |= _path_columns(rows, in_order)
         columns |= _real_columns(rows, in_order)
         batch = pa.record_batch(
-            [columns[field.name].cast(field.type) for field in _UNNUMBERED], schema=_UNNUMBERED
+            [columns[field.name].cast(field.type) for field in UNNUMBERED], schema=UNNUMBERED
         )
         if self._requests.waiting or _has_requests(rows):
             batch = self._requests.join(_with_requests(batch, rows, in_order))
-        return self._number(batch)
+        return batch
 
     def rest(self) -> pa.RecordBatch | None:
         """At the end of a recording: events of io_uring whose result never came."""
-        batch = self._requests.rest()
-        return None if batch is None else self._number(batch)
-
-    def _number(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        count = batch.num_rows
-        seq = pa.array(np.arange(self.events, self.events + count, dtype=np.uint64))
-        self.events += count
-        for note in self.defects:
-            self.defects[note] += _times(batch.column("note"), note)
-        return pa.record_batch([seq, *batch.columns], schema=schema.OPEN_EVENTS)
+        return self._requests.rest()
 
     def _call_columns(self, rows: Rows, in_order: "_Orderer") -> dict[str, pa.Array]:
         kind = in_order(rows.kind)
@@ -136,13 +124,6 @@ def _orderer(order: Array | None) -> _Orderer:
 def _is_set(bits: Array, bit: int) -> Array:
     found: Array = np.not_equal(bits & np.uint32(bit), 0)
     return found
-
-
-def _times(words: pa.Array, word: str) -> int:
-    """How often a word stands in a dictionary column."""
-    if words.null_count == len(words):
-        return 0
-    return int(pc.sum(pc.equal(words, word)).as_py() or 0)
 
 
 def _has_requests(rows: Rows) -> bool:

@@ -73,6 +73,11 @@ class Program:
         self._config[4:8] = struct.pack("=I", number)
 
     @property
+    def attached(self) -> bool:
+        """Is the program on its hooks?"""
+        return "link:on_sys_exit" in self.descriptors
+
+    @property
     def records_uring(self) -> bool:
         """Are calls made through io_uring recorded? Before Linux 6.0 they are not."""
         return "program:on_uring_submit" in self.descriptors

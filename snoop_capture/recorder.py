@@ -3,18 +3,23 @@
 
 import collections
 import concurrent.futures
+import functools
+import math
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
+from snoop_capture.limits import Limits
 from snoop_capture.memory import share_freed
+from snoop_capture.observer import Observer, State
 from snoop_capture.opcodes import opcode_table
 from snoop_capture.program import Program
+from snoop_capture.recovery import recover
 from snoop_capture.ring import Ring, Rows
 from snoop_capture.storage import SessionWriter
 from snoop_capture.syscalls import syscall_table
@@ -22,6 +27,13 @@ from snoop_capture.syscalls import syscall_table
 # A batch has a fixed cost; at this size it is small against that of its rows.
 _BATCH_ROWS: Final = 1 << 15
 _MOST_BATCHES: Final = 4  # that may wait to be written
+# Part of the flush interval after which events are due: the rest is for writing them.
+_PART_OF_FLUSH: Final = 0.75
+# Seconds after which a row that a CPU has begun is certainly complete.
+_SETTLE: Final = 0.002
+_PATIENCE: Final = 0.25  # seconds that a poll waits for a disk that hangs
+_MOST_PATIENCE: Final = 3600.0
+_MARGIN: Final = 1.0  # seconds more than the end of a session has
 
 _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 
@@ -33,6 +45,8 @@ class Totals:
     events: int
     losses: dict[str, int]
     defects: dict[str, int]
+    whole: bool
+    """All is on disk, sealed, and said in ``session.json``."""
 
     @property
     def lost(self) -> str:
@@ -54,50 +68,80 @@ class Containers(Protocol):
 class Recorder:
     """Records the traced cgroups into a session directory.
 
-    One thread drives it: wait until ``fileno`` is readable or half a flush interval has passed,
-    then call ``poll``.
+    One thread drives it: wait until ``fileno`` is readable or ``timeout`` has passed, then call
+    ``poll``.
 
     Args:
         program: the attached program.
         session: an empty session directory.
         metadata: what ``session.json`` shall say besides what the recorder knows.
-        flush: seconds after which events are written at the latest.
+        limits: how much may be where.
+        observer: is told what the recorder does.
     """
 
     def __init__(
-        self, program: Program, session: Path, metadata: Mapping[str, Any], flush: float
+        self,
+        program: Program,
+        session: Path,
+        metadata: Mapping[str, Any],
+        limits: Limits,
+        observer: Observer | None = None,
     ) -> None:
         share_freed()
         self.session = session
-        self._flush = int(flush * 1e9)
+        self._due_after = int(limits.flush * _PART_OF_FLUSH * 1e9)
         self._program = program
         self._ring = Ring(program)
         table = syscall_table(platform.machine()) | opcode_table()
         self._events = EventBuilder(table, _clock_offset())
-        self._storage = SessionWriter(session, metadata)
-        self._program.begin_segment(self._storage.segment)
-        self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
         self._writes: collections.deque[concurrent.futures.Future[None]] = collections.deque()
-        self._looked = self._due = time.monotonic_ns()
+        self._storage = SessionWriter(
+            session, metadata, limits, observer or Observer(), self._ring.lost, self._hurries
+        )
+        self._begin_segment()
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
+        self._looked = time.monotonic_ns()
+        self._due = self._looked + self._due_after
         self._named: list[dict[str, Any]] = []
-        self._storage.update()
+        self._last: State | None = None
+        self._closed = False
+        self._storage.do(functools.partial(recover, session.parent))
 
     def fileno(self) -> int:
         """Readable when a good part of the ring has filled: call ``poll`` then."""
         return self._ring.fileno()
 
-    def poll(self) -> None:
-        """Take what the ring held at the last call of this; write it when it is enough or due.
+    @property
+    def timeout(self) -> float:
+        """Seconds after which ``poll`` must be called in any case."""
+        return max(0, self._due - time.monotonic_ns()) / 1e9
 
-        Raises:
-            OSError: what was taken before could not be written.
+    @property
+    def failure(self) -> str | None:
+        """Why the capture cannot be written at present; None where it can."""
+        return self._storage.failure
+
+    @property
+    def cgroups(self) -> set[int]:
+        """Ids of the cgroups that events have come from so far."""
+        return self._events.cgroups
+
+    def poll(self) -> None:
+        """Take what the ring held at the last call of this, or holds now where that is due.
+
+        Events are handed on to be written when they are enough, or due.
         """
         self._ring.hush()
         self._program.watch_seccomp()
-        self._await_writes(_MOST_BATCHES)
+        if not self._await_writes(_MOST_BATCHES - 1, _PATIENCE):
+            return  # what is in the ring can stay there while it has room
         until, self._looked = self._looked, time.monotonic_ns()
+        due = self._looked >= self._due
+        if due:
+            until = self._looked
+            time.sleep(_SETTLE)
         rows = self._ring.drain(until)
-        if rows >= _BATCH_ROWS or (rows and self._looked >= self._due):
+        if due or rows >= _BATCH_ROWS:
             self._hand_over()
 
     def name(self, containers: Containers) -> None:
@@ -109,58 +153,117 @@ class Recorder:
         named = [{k: v for k, v in entry.items() if k != "last_seen"} for entry in entries]
         if named != self._named:
             self._named = named
-            self._writes.append(self._writer.submit(self._storage.update, containers=entries))
+            self._storage.update(containers=entries)
 
-    @property
-    def cgroups(self) -> set[int]:
-        """Ids of the cgroups that events have come from so far."""
-        return self._events.cgroups
+    def rotate(self) -> None:
+        """Seal the open segment and begin the next one."""
+        self._submit(self._storage.rotate)
 
-    def stop(self, containers: Containers) -> Totals:
-        """Detach, take the rest, seal, and write the session's end."""
-        self._program.detach()
-        self._ring.drain(time.monotonic_ns())
-        self._hand_over()
-        self._await_writes(0)
-        self._writer.shutdown()
-        rest = self._events.rest()
-        if rest is not None:
-            self._storage.write(rest)
-        totals = Totals(self._events.events, self._lost(), self._events.defects)
-        by_cgroup = self._program.losses()
-        entries = containers.entries(self.cgroups | by_cgroup.keys())
-        self._storage.close(
-            containers=[e | {"losses": by_cgroup.get(e["cgroup_id"], {})} for e in entries],
-            losses=totals.losses,
-            defects=totals.defects,
-            io_uring={
-                "recorded": self._program.records_uring,
-                "rings": self._ring.uring_rings(),
-            },
+    def state(self) -> State:
+        """How it is; may be asked by any thread."""
+        if self._last is not None:
+            return self._last
+        queued_events, queued_bytes = self._storage.queued
+        return State(
+            events=self._storage.events,
+            losses=self._storage.losses,
+            defects=self._storage.defects,
+            attached=self._program.attached,
+            ring_fill=self._ring.fill(),
+            queued_bytes=queued_bytes,
+            queued_events=queued_events,
+            last_event=self._storage.last_event,
+            last_flush=self._storage.last_flush,
+            failure=self._storage.failure,
+            segment=self._storage.segment,
+            unsealed=self._storage.unsealed,
         )
+
+    def stop(self, containers: Containers, until: float = math.inf) -> Totals:
+        """Detach, take the rest, seal, and write the session's end.
+
+        Args:
+            containers: to be named.
+            until: CLOCK_MONOTONIC in seconds. What could not be written by then is lost; what
+                could not be sealed by then is left to be recovered.
+        """
+        self._program.detach()
+        until = min(until, time.monotonic() + _MOST_PATIENCE)
+        whole = self._await_writes(0, until - time.monotonic())
+        if whole:
+            self._ring.drain(time.monotonic_ns())
+            self._hand_over()
+            self._submit(self._write_rest)
+            self._submit(functools.partial(self._close, containers, until))
+            whole = self._await_writes(0, until - time.monotonic() + _MARGIN)
+        self._writer.shutdown(wait=False)
+        self._last = self.state()
         self._ring.close()
-        return totals
+        return Totals(
+            self._last.events, self._last.losses, self._last.defects, whole and self._closed
+        )
+
+    def _hurries(self) -> bool:
+        return len(self._writes) >= _MOST_BATCHES - 1
 
     def _hand_over(self) -> None:
         """Let the writing thread go on with what was taken, so that the ring need not wait."""
-        self._due = self._looked + self._flush
-        rows = self._ring.collect()
-        if rows is not None:
-            self._writes.append(self._writer.submit(self._write, rows))
+        self._due = self._looked + self._due_after
+        self._submit(functools.partial(self._write, self._ring.collect()))
 
-    def _await_writes(self, most: int) -> None:
+    def _submit(self, step: Callable[[], None]) -> None:
+        self._writes.append(self._writer.submit(step))
+
+    def _await_writes(self, most: int, seconds: float) -> bool:
         """Wait until at most so many batches are still to be written: that bounds the memory."""
+        deadline = time.monotonic() + seconds
         while len(self._writes) > most or (self._writes and self._writes[0].done()):
-            self._writes.popleft().result()
+            try:
+                self._writes[0].result(max(0.0, deadline - time.monotonic()))
+            except concurrent.futures.TimeoutError:
+                return False
+            self._writes.popleft()
+        return True
 
-    def _write(self, rows: Rows) -> None:
-        if self._storage.write(self._events.batch(rows)):
-            self._events.clock_offset = _clock_offset()
-            self._program.begin_segment(self._storage.segment)
-            self._storage.update(losses=self._lost(), defects=self._events.defects)
+    # What follows runs in the writing thread.
 
-    def _lost(self) -> dict[str, int]:
-        return {cause: count for cause, count in self._ring.lost().items() if count}
+    def _write(self, rows: Rows | None) -> None:
+        if rows is None:
+            self._storage.tick()
+        else:
+            self._storage.write(self._events.batch(rows))
+        if self._storage.segment != self._segment:
+            self._begin_segment()
+
+    def _begin_segment(self) -> None:
+        """Have a segment stand alone: it names every file anew, and has its own clock offset."""
+        self._segment = self._storage.segment
+        self._program.begin_segment(self._segment)
+        self._events.clock_offset = _clock_offset()
+        self._storage.extra = {"clock_offset_ns": self._events.clock_offset}
+
+    def _write_rest(self) -> None:
+        rest = self._events.rest()
+        if rest is not None:
+            self._storage.write(rest)
+
+    def _close(self, containers: Containers, until: float) -> None:
+        self._closed = self._storage.close(until, functools.partial(self._end, containers))
+
+    def _end(self, containers: Containers) -> dict[str, Any]:
+        rings = self._ring.uring_rings()
+        return {
+            "containers": self._entries(containers),
+            "io_uring": {"recorded": self._program.records_uring, "rings": rings},
+        }
+
+    def _entries(self, containers: Containers) -> list[dict[str, Any]]:
+        """The containers for ``session.json``, each with what was lost of it."""
+        lost = self._program.losses()
+        for cgroup, by_cause in self._storage.lost_by_cgroup.items():
+            lost[cgroup] = lost.get(cgroup, {}) | by_cause
+        entries = containers.entries(self.cgroups | lost.keys())
+        return [e | {"losses": lost.get(e["cgroup_id"], {})} for e in entries]
 
 
 def layout_here(ring_bytes: int) -> Layout:

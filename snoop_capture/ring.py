@@ -105,6 +105,11 @@ class Ring:
         """Events lost so far by cause."""
         return dict(zip(LOSS_CAUSES, self._control["lost"].sum(axis=0).tolist(), strict=True))
 
+    def fill(self) -> float:
+        """Share of the blocks that are not read yet, of the CPU where it is largest; 0 to 1."""
+        unread = self._control["current"] - self._control["released"]
+        return float(unread.max()) / self._layout.blocks
+
     def uring_rings(self) -> int:
         """io_uring instances that the traced cgroups have made so far."""
         return int(self._control["uring_rings"].sum())

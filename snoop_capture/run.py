@@ -11,13 +11,15 @@ from typing import Any, Final
 from snoop_capture import cgroups, check, privileges
 from snoop_capture.command import Command, CommandError, wait_for
 from snoop_capture.errors import CaptureError
+from snoop_capture.limits import Limits
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
-from snoop_capture.storage import distinct_paths, new_session, now, refuse_old, session_name
+from snoop_capture.sessions import distinct_paths, new_session, now, refuse_old, session_name
 
 # After a look at the ring that was due because blocks had filled, the next waits this long, in
 # seconds: looks have a fixed cost, and a CPU needs some 30 ms to fill the default ring.
 _REST: Final = 0.005
+_PATIENCE: Final = 3.0  # seconds that a capture which cannot be written has at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Outcome:
 
 
 def run(
-    arguments: Sequence[str], capture: Path, *, force: bool, ring_bytes: int, flush: float
+    arguments: Sequence[str], capture: Path, *, force: bool, ring_bytes: int, limits: Limits
 ) -> Outcome:
     """Record a command from its exec to its end.
 
@@ -51,7 +53,7 @@ def run(
         capture: the capture directory; the session becomes a directory in it.
         force: replace a capture that is there.
         ring_bytes: size of the ring buffer.
-        flush: seconds after which events are on disk at the latest.
+        limits: how much may be where.
 
     Raises:
         CommandError: the command cannot be started.
@@ -67,33 +69,34 @@ def run(
         name = session_name()
         group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{name}"))
         session = new_session(capture, name)  # last: it removes the capture that was there
-        recorder = Recorder(program, session, {"command": list(arguments)}, flush)
+        recorder = Recorder(program, session, {"command": list(arguments)}, limits)
         containers = _Containers(group, Path(arguments[0]).name)
         program.trace(group.id)
         group.add(command.pid)
-        failure = _record(command, recorder, containers, flush)
+        failure = _record(command, recorder, containers)
         code = command.wait()
         containers.look()
         left = group.release()
-        try:
-            totals = recorder.stop(containers)
-        except OSError as error:
-            failure = failure or _unwritable(session, error)
+        totals = recorder.stop(containers, time.monotonic() + _PATIENCE)
     privileges.give_to_invoking_user(capture, session)
     if failure:
         raise failure
+    if not totals.whole:
+        why = recorder.failure or "it could not be sealed in time"
+        raise CaptureError(
+            f"the capture {session} ends early: {why}; what was written before is readable; "
+            f"{totals.lost}"
+        )
     return Outcome(code, session, totals, distinct_paths(session), left)
 
 
-def _record(
-    command: Command, recorder: Recorder, containers: "_Containers", flush: float
-) -> CaptureError | None:
+def _record(command: Command, recorder: Recorder, containers: "_Containers") -> CommandError | None:
     """Poll the recorder until the command has ended."""
     try:
         command.go()
         ended = False
         while not ended:
-            ended, filled = wait_for(command, recorder.fileno(), flush / 2)
+            ended, filled = wait_for(command, recorder.fileno(), recorder.timeout)
             recorder.poll()
             if not recorder.cgroups <= containers.known.keys():
                 containers.look()
@@ -101,15 +104,7 @@ def _record(
                 time.sleep(_REST)
     except CommandError as error:
         return error
-    except OSError as error:
-        return _unwritable(recorder.session, error)
     return None
-
-
-def _unwritable(session: Path, error: OSError) -> CaptureError:
-    return CaptureError(
-        f"the capture {session} ends early: {error.strerror}; what was written before is readable"
-    )
 
 
 class _Containers:

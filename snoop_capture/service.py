@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``snoop-capture pod``, ``container`` and ``cgroup``: record until a signal says stop."""
 
+import contextlib
 import logging
 import os
 import select
@@ -15,9 +16,11 @@ from snoop_capture.confinement import confine, recorders_user
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
 from snoop_capture.identity import Identity
+from snoop_capture.limits import Limits
+from snoop_capture.observer import Observer
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
-from snoop_capture.storage import session_name
+from snoop_capture.sessions import session_name
 from snoop_capture.targets import Target
 
 if TYPE_CHECKING:  # it brings an HTTP client, which most recordings can do without
@@ -25,6 +28,9 @@ if TYPE_CHECKING:  # it brings an HTTP client, which most recordings can do with
 
 _LOOK: Final = 5.0  # seconds between looks at the cgroup tree when nothing arrives in it
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
+_ROTATE: Final = signal.SIGHUP
+_SIGNALLED: Final = 128  # added to a signal's number: the exit code by convention
+_REST: Final = 0.005  # seconds between looks at a ring that fills fast: a look has a fixed cost
 
 _log = logging.getLogger(__name__)
 
@@ -33,15 +39,18 @@ _log = logging.getLogger(__name__)
 class Recording:
     """What to record, and how.
 
-    ``flush`` is in seconds; ``ring_bytes`` is the size of the ring buffer.
+    ``ring_bytes`` is the size of the ring buffer. When the recording is stopped, it has
+    ``shutdown_timeout`` seconds to write what is left.
     """
 
     target: Target
     capture: Path
     ring_bytes: int
-    flush: float
+    limits: Limits = field(default_factory=Limits)
     identity: Identity = field(default_factory=Identity)
     api_server: "ApiServer | None" = None
+    observer: Observer = field(default_factory=Observer)
+    shutdown_timeout: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,9 @@ def record(recording: Recording) -> Ended:
     Nothing but file descriptors is left of the privileges once the BPF program is attached.
 
     Raises:
-        CaptureError: recording is not possible here, or the capture cannot be written.
+        CaptureError: recording is not possible here, or the capture cannot be begun.
     """
-    stopping = _Stopping()
+    signals = _Signals()
     with Program(layout_here(recording.ring_bytes)) as program:
         for left_out in recording.target.without:
             program.leave_out(cgroups.cgroup_id(left_out))
@@ -74,16 +83,18 @@ def record(recording: Recording) -> Ended:
             for root in recording.target.roots:
                 program.trace(cgroups.cgroup_id(root))
             # It writes session.json: whoever waits for that finds everything recorded from there.
-            recorder = Recorder(program, session, _metadata(recording), recording.flush)
-            _log.info("recording into %s as user %d", session, confinement.uid)
-            containers = Containers(recording.target, recording.identity, _watch(recording))
-            _loop(recording, recorder, containers, stopping)
-            return Ended(session, recorder.stop(containers))
+            recorder = Recorder(
+                program, session, _metadata(recording), recording.limits, recording.observer
+            )
         except OSError as error:
             raise CaptureError(
-                f"the capture in {recording.capture} ends early: {error.strerror}; what was "
-                "written before is readable"
+                f"cannot begin a capture in {recording.capture}: {error.strerror}"
             ) from error
+        _log.info("recording into %s as user %d", session, confinement.uid)
+        containers = Containers(recording.target, recording.identity, _watch(recording))
+        _loop(recorder, containers, signals)
+        totals = recorder.stop(containers, time.monotonic() + recording.shutdown_timeout)
+        return Ended(session, totals)
 
 
 def _metadata(recording: Recording) -> dict[str, Any]:
@@ -107,28 +118,45 @@ class _Waitable(Protocol):
         """The file descriptor."""
 
 
-class _Stopping:
-    """Readable once a signal has said stop."""
+class _Signals:
+    """Readable once a signal has come. A second one that says stop ends the process at once."""
 
     def __init__(self) -> None:
+        self.stop = False
+        self.rotate = False
         self._descriptor, written = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(written)
-        for number in _STOP:
-            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        for number in (*_STOP, _ROTATE):
+            signal.signal(number, self._take)
 
     def fileno(self) -> int:
         return self._descriptor
 
+    def hush(self) -> None:
+        """Readable again only at the next signal."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._descriptor, 4096)
 
-def _loop(
-    recording: Recording, recorder: Recorder, containers: Containers, stopping: _Stopping
-) -> None:
+    def _take(self, number: int, _: object) -> None:
+        if number == _ROTATE:
+            self.rotate = True
+        elif self.stop:
+            os._exit(_SIGNALLED + number)  # what was flushed is recovered by the next start
+        else:
+            self.stop = True
+
+
+def _loop(recorder: Recorder, containers: Containers, signals: _Signals) -> None:
     recorder.name(containers)
     looked = time.monotonic()
-    watched: list[_Waitable] = [recorder, containers, stopping]
-    ready: list[_Waitable] = []
-    while stopping not in ready:
-        ready, _, _ = select.select(watched, [], [], recording.flush / 2)
+    watched: list[_Waitable] = [recorder, containers, signals]
+    while not signals.stop:
+        ready, _, _ = select.select(watched, [], [], recorder.timeout)
+        if signals in ready:
+            signals.hush()
+        if signals.rotate:
+            signals.rotate = False
+            recorder.rotate()
         if containers in ready or time.monotonic() - looked > _LOOK:
             containers.look()
             recorder.name(containers)
@@ -137,3 +165,5 @@ def _loop(
                 _log.warning("the recording ends: what it records has been removed")
                 return
         recorder.poll()
+        if recorder in ready:
+            time.sleep(_REST)

@@ -8,12 +8,16 @@ A reader takes what a valid commit covers and nothing else.
 """
 
 import base64
+import contextlib
+import json
+import mmap
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +28,7 @@ from snoop_format.session import put_in_place
 
 _BYTES: Final = b"snoop.bytes"
 _CRC: Final = b"snoop.crc32"
+_COUNTS: Final = b"snoop.counts"
 _END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"  # Arrow columnar format, "IPC streaming"
 # What pyarrow gives the columns back as: text is written from dictionaries, but is not one.
 _ARROW_SCHEMA: Final = base64.b64encode(schema.EVENTS.serialize().to_pybytes()).decode()
@@ -41,44 +46,65 @@ ROW_GROUP: Final = 1 << 16
 
 
 class _Checked:
-    """A file for pyarrow to write to, which keeps the length and the CRC of what passes."""
+    """A file for pyarrow to write to, which keeps the length and the CRC of what passes.
+
+    What is written stays in memory until ``commit``, so that a file on a full disk still ends where
+    the commit before did.
+    """
 
     closed = False
 
     def __init__(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
-        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        self.descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
         self.position = 0
+        self._parts: list[Any] = []
         self.length = 0
         self.crc = 0
 
     def write(self, data: Any) -> int:
-        self.crc = zlib.crc32(data, self.crc)
         size = memoryview(data).nbytes
+        self.crc = zlib.crc32(data, self.crc)
         self.length += size
-        self.position += size
-        return self._file.write(data)
+        self._parts.append(data)
+        return size
 
     def tell(self) -> int:
-        return self.position
+        return self.position + sum(memoryview(part).nbytes for part in self._parts)
 
     def flush(self) -> None:
-        self._file.flush()
+        """Arrow asks for it with every batch; a commit decides."""
 
     def start_over(self) -> None:
         self.length = 0
         self.crc = 0
 
+    def commit(self) -> None:
+        data = memoryview(b"".join(self._parts))
+        self._parts = []
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self.descriptor, data[written:])
+        except OSError:
+            with contextlib.suppress(OSError):  # readers find the last commit without it
+                os.ftruncate(self.descriptor, self.position)
+            raise
+        self.position += written
+
     def close(self) -> None:
-        self._file.close()
+        if not self.closed:
+            self.closed = True
+            os.close(self.descriptor)
 
 
 class SegmentWriter:
     """Writes an open segment.
 
+    After an OSError it ends at its last commit, and takes no more events.
+
     Raises:
         FileExistsError: there is such a segment already.
-        OSError: the disk is full, read-only or gone. The segment then ends at its last commit.
+        OSError: the disk is full, read-only or gone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,22 +124,44 @@ class SegmentWriter:
         """Size of the segment so far."""
         return self._file.position
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append events and hand them to the operating system."""
+    @property
+    def vanished(self) -> bool:
+        """Somebody has removed the file."""
+        return os.fstat(self._file.descriptor).st_nlink == 0
+
+    def write(
+        self, batch: pa.RecordBatch, counts: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Append events and hand them to the operating system.
+
+        Args:
+            batch: of schema ``OPEN_EVENTS``.
+            counts: what the session has lost so far and the like, for whoever recovers it.
+        """
         self._stream.write_batch(batch)
         metadata = {_BYTES: b"%d" % self._file.length, _CRC: b"%d" % self._file.crc}
+        metadata |= {_COUNTS: json.dumps(dict(counts)).encode()} if counts else {}
         self._file.start_over()
         self._stream.write_batch(batch.slice(0, 0), custom_metadata=metadata)
-        self._file.flush()
+        self._file.commit()
         self.rows += batch.num_rows
         if batch.num_rows:
             seq = batch.column("seq")
             self.first_seq = seq[0].as_py() if self.first_seq is None else self.first_seq
             self.last_seq = seq[-1].as_py()
 
+    def sync(self) -> None:
+        """Have what was written survive a loss of power, fdatasync(2)."""
+        os.fdatasync(self._file.descriptor)
+
     def close(self) -> None:
         """Finish the stream."""
         self._stream.close()
+        self._file.commit()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, after an error."""
         self._file.close()
 
 
@@ -124,6 +172,8 @@ class OpenSegment:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     torn_bytes: int = 0
     """Bytes behind the last commit: a write that was under way when the recorder died."""
+    counts: dict[str, Any] = field(default_factory=dict)
+    """What the last commit says that the session had lost by then, and the like."""
 
     @property
     def rows(self) -> int:
@@ -143,16 +193,53 @@ def read_open(path: Path) -> OpenSegment:
         raise FormatError(f"cannot read {path}: {error.strerror}") from error
     segment = OpenSegment()
     end = 0
-    for batches, committed in _commits(data):
-        segment.batches += batches
-        end = committed
+    for commit in _commits(data):
+        segment.batches += commit.batches
+        segment.counts = commit.counts or segment.counts
+        end = commit.end
     if data[end:].tobytes() != _END_OF_STREAM:
         segment.torn_bytes = len(data) - end
     return segment
 
 
-def _commits(data: memoryview) -> Iterator[tuple[list[pa.RecordBatch], int]]:
-    """The batches of each valid commit, and where it ends; stops at the first damage."""
+def committed(path: Path) -> Iterator[pa.RecordBatch]:
+    """The committed batches of an open segment one after the other, the file never all in memory.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    for commit in _mapped_commits(path):
+        yield from commit.batches
+
+
+def last_counts(path: Path) -> dict[str, Any]:
+    """What the last commit of an open segment says that the session had lost, and the like.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    counts: dict[str, Any] = {}
+    for commit in _mapped_commits(path):
+        counts = commit.counts or counts
+    return counts
+
+
+class _Commit(NamedTuple):
+    batches: list[pa.RecordBatch]
+    end: int
+    counts: dict[str, Any]
+
+
+def _mapped_commits(path: Path) -> Iterator[_Commit]:
+    if path.stat().st_size == 0:  # which cannot be mapped
+        return
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)  # lives as long as a batch of it
+    yield from _commits(data)
+
+
+def _commits(data: memoryview | mmap.mmap) -> Iterator[_Commit]:
+    """The valid commits; stops at the first damage."""
     source = pa.BufferReader(pa.py_buffer(data))
     pending: list[pa.RecordBatch] = []
     covered = 0
@@ -168,10 +255,9 @@ def _commits(data: memoryview) -> Iterator[tuple[list[pa.RecordBatch], int]]:
             if covered + length > start or zlib.crc32(data[covered : covered + length]) != crc:
                 return
             covered += length
-            end = source.tell()
-            yield pending, end
+            yield _Commit(pending, source.tell(), json.loads(metadata.get(_COUNTS, b"{}")))
             pending = []
-    except (StopIteration, pa.ArrowException, OSError, ValueError, MemoryError):
+    except (StopIteration, pa.ArrowException, OSError, ValueError, MemoryError, RecursionError):
         return  # what a torn tail decodes to may be anything; the commits before it are whole
 
 
@@ -187,6 +273,7 @@ class SealedWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.rows = 0
         self._temporary = path.with_suffix(path.suffix + ".tmp")
         flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
         self._file = os.fdopen(os.open(self._temporary, flags, 0o640), "wb")
@@ -204,6 +291,7 @@ class SealedWriter:
         """Append events, of schema ``OPEN_EVENTS``, as one row group in the order given."""
         table = pa.Table.from_batches(batches, schema.OPEN_EVENTS).unify_dictionaries()
         self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
+        self.rows += table.num_rows
 
     def close(self, metadata: dict[str, str]) -> None:
         """Finish the file; ``metadata`` goes into its footer as key-value metadata."""
@@ -211,6 +299,15 @@ class SealedWriter:
         self._parquet.close()
         self._file.close()
         put_in_place(self._temporary, self.path)
+
+    def abandon(self) -> None:
+        """Leave nothing behind, after an error."""
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._parquet.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
 
 
 def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -227,9 +324,21 @@ def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatc
         yield group
 
 
-def seal(batches: Iterable[pa.RecordBatch], path: Path, metadata: dict[str, str]) -> None:
-    """Write events of schema ``OPEN_EVENTS`` as a sealed segment, in the order given."""
+def seal(batches: Iterable[pa.RecordBatch], path: Path, metadata: dict[str, str]) -> int:
+    """Write events of schema ``OPEN_EVENTS`` as a sealed segment, in the order given.
+
+    Returns:
+        how many they are.
+
+    Raises:
+        OSError: the disk is full, read-only or gone; nothing of the segment is left then.
+    """
     writer = SealedWriter(path)
-    for group in row_groups(batches):
-        writer.write(group)
-    writer.close(metadata)
+    try:
+        for group in row_groups(batches):
+            writer.write(group)
+        writer.close(metadata)
+    except OSError:
+        writer.abandon()
+        raise
+    return writer.rows

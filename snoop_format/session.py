@@ -25,6 +25,17 @@ def open_name(number: int) -> str:
     return f"events-{number:08d}.arrows"
 
 
+def segment_metadata(session_id: str, counts: Mapping[str, Any]) -> dict[str, str]:
+    """The key-value metadata of a sealed segment.
+
+    Args:
+        session_id: of its session.
+        counts: what the session had lost when the segment was closed, and the like, by name.
+    """
+    said = {f"snoop.{name}": json.dumps(value) for name, value in counts.items()}
+    return {"snoop.format": str(FORMAT), "snoop.session": session_id, **said}
+
+
 def segments(directory: Path) -> Iterator[tuple[int, Path]]:
     """The segments of a session as ``(number, path)`` in order, each once.
 
@@ -84,12 +95,13 @@ def put_in_place(temporary: Path, final: Path) -> None:
 
     fsync the file, rename it, fsync the directory: see rename(2) and fsync(2).
     """
-    _fsync(temporary)
+    sync(temporary)
     temporary.rename(final)
-    _fsync(final.parent)
+    sync(final.parent)
 
 
-def _fsync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's content, or a directory's entries, survive a loss of power: fsync(2)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

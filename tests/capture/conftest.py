@@ -45,3 +45,11 @@ def tree() -> Iterator[Path]:
     """A cgroup to make others in, removed with all of them afterwards."""
     with cgroups.CommandCgroup(f"snoop-test-{os.getpid()}") as group:
         yield group.directory
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """A place for a capture that a recorder can reach which is no longer root."""
+    for directory in (tmp_path, *tmp_path.parents[:2]):  # pytest makes them for root alone
+        directory.chmod(0o755)
+    return tmp_path / "capture"

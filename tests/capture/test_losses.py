@@ -7,12 +7,13 @@ from collections import Counter
 
 import pytest
 
-from snoop_capture.storage import ROTATE_ROWS
+from snoop_capture.limits import Rotation
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
 
 pytestmark = pytest.mark.bpf
 
+ROTATE_ROWS = Rotation().rows
 MARKED = "/marked/by/the/test"
 
 # threads, processes (two or more: each pinned to a CPU)

@@ -5,55 +5,19 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.capture.conftest import Build
-from tests.capture.recording import QUICK, SNOOP_CAPTURE, Recording, environment
+from tests.capture.recording import SNOOP_CAPTURE, Recording, environment
+from tests.capture.services import Service
 from tests.capture.trees import inside, made
 
 pytestmark = pytest.mark.bpf
 
 ID = "4f" * 32
-
-
-@pytest.fixture
-def capture(tmp_path: Path) -> Path:
-    for directory in (tmp_path, *tmp_path.parents[:2]):  # pytest makes them for root alone
-        directory.chmod(0o755)
-    return tmp_path / "capture"
-
-
-class Service:
-    """A recorder that runs until it is stopped."""
-
-    def __init__(
-        self,
-        capture: Path,
-        *arguments: str | Path,
-        cgroup: Path | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        command = [SNOOP_CAPTURE, *map(str, arguments), "-o", str(capture), *QUICK]
-        self.capture = capture
-        self.process = subprocess.Popen(
-            inside(cgroup, *command) if cgroup else command,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(**(env or {})),
-        )
-        deadline = time.monotonic() + 60
-        while not list(capture.glob("*/session.json")):
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def stop(self, number: int = signal.SIGTERM) -> Recording:
-        self.process.send_signal(number)
-        _, stderr = self.process.communicate(timeout=60)
-        return Recording(self.capture, self.process.returncode, b"", stderr)
 
 
 def refused(*arguments: str | Path) -> str:
@@ -192,3 +156,33 @@ def test_a_place_that_cannot_be_written(tree: Path) -> None:
     assert refused("cgroup", target, "-o", "/proc/none").startswith(
         "snoop-capture: cannot make /proc/none: "
     )
+
+
+def test_sighup_begins_a_new_segment(tree: Path, capture: Path, build: Build) -> None:
+    web = made(tree / "web")
+    service = Service(capture, "cgroup", web)
+    deadline = time.monotonic() + 60
+    while not (service.session / "events-00000002.parquet").exists():
+        assert time.monotonic() < deadline
+        subprocess.run(inside(web, build("calls"), "10", "1", "1", "/in/web"))
+        service.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+    recording = service.stop()
+    assert len(recording.where(path="/in/web")) % 10 == 0
+    assert len(recording.session["segments"]) >= 2
+    assert recording.table["seq"].to_pylist() == list(range(len(recording.rows)))
+
+
+def test_a_second_signal_ends_at_once(tree: Path, capture: Path, build: Build) -> None:
+    web = made(tree / "web")
+    service = Service(capture, "cgroup", web)
+    subprocess.run(inside(web, build("calls"), "10", "1", "1", "/in/web"))
+    time.sleep(1.5)  # a flush interval, and some
+    service.process.send_signal(signal.SIGSTOP)  # so that both have come when it goes on
+    service.process.send_signal(signal.SIGTERM)
+    service.process.send_signal(signal.SIGINT)
+    service.process.send_signal(signal.SIGCONT)
+    _, stderr = service.process.communicate(timeout=60)
+    recording = Recording(capture, service.process.returncode, b"", stderr)
+    assert recording.code in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    assert len(recording.where(path="/in/web")) == 10

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events that wait in memory until they can be written."""
+
+import collections
+from collections import Counter
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NOT_WRITTEN: Final = "not_written"
+"""Why events are lost that find the backlog full: a cause beside those of the BPF program."""
+
+
+class Backlog:
+    """A queue of batches that is bounded in bytes; what finds it full is lost, and counted.
+
+    A batch that is alone in it is never lost, whatever its size.
+
+    Attributes:
+        events: how many wait.
+        bytes: the memory they take.
+        lost: events lost, by cgroup id.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.events = 0
+        self.bytes = 0
+        self.lost: Counter[int] = Counter()
+        self._most_bytes = most_bytes
+        self._batches: collections.deque[pa.RecordBatch] = collections.deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._batches)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Append a batch, or count its events as lost."""
+        if self._batches and self.bytes + batch.nbytes > self._most_bytes:
+            self._lose(batch)
+            return
+        self._batches.append(batch)
+        self.bytes += batch.nbytes
+        self.events += batch.num_rows
+
+    @property
+    def first(self) -> pa.RecordBatch:
+        """The batch that waits longest."""
+        return self._batches[0]
+
+    def pop(self) -> pa.RecordBatch:
+        """Take that out."""
+        batch = self._batches.popleft()
+        self.bytes -= batch.nbytes
+        self.events -= batch.num_rows
+        return batch
+
+    def give_up(self) -> None:
+        """Count all that wait as lost."""
+        while self._batches:
+            self._lose(self.pop())
+
+    def _lose(self, batch: pa.RecordBatch) -> None:
+        for entry in pc.value_counts(batch.column("cgroup_id")).to_pylist():
+            self.lost[entry["values"]] += entry["counts"]

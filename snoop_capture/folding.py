@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the events of a segment to its distinct accesses, for the summary of what is removed."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from snoop_format.schema import EVENTS
+from snoop_format.summary import KEYS, SUMMARY
+
+_READ = (*KEYS, "ts")
+
+
+def fold(summary: pa.Table, segment: Path) -> pa.Table:
+    """A summary to which the accesses of a sealed segment are added.
+
+    Args:
+        summary: of schema ``SUMMARY``; so is the result.
+        segment: the file.
+
+    Raises:
+        OSError, pa.ArrowException: the segment cannot be read.
+    """
+    parts = [summary]
+    with pq.ParquetFile(segment) as parquet:
+        for group in range(parquet.num_row_groups):
+            columns = [name for name in _READ if name in parquet.schema_arrow.names]
+            parts.append(_accesses(parquet.read_row_group(group, columns, use_threads=False)))
+    return _distinct(pa.concat_tables(parts))
+
+
+def _accesses(events: pa.Table) -> pa.Table:
+    """The distinct accesses among events."""
+    known = {name: events[name] for name in events.column_names}
+    columns = {
+        name: known[name].cast(SUMMARY.field(name).type)
+        if name in known
+        else pa.nulls(len(events), SUMMARY.field(name).type)
+        for name in KEYS
+    }
+    time = known.get("ts", pa.nulls(len(events), EVENTS.field("ts").type))
+    succeeded = pc.fill_null(pc.greater_equal(columns["ret"], 0), False)
+    columns["ret"] = pc.if_else(succeeded, pa.scalar(0, pa.int32()), columns["ret"])
+    with_exe = pc.is_valid(columns["exe"])
+    columns["comm"] = pc.if_else(with_exe, pa.scalar(None, pa.string()), columns["comm"])
+    once = pa.array(np.ones(len(events), np.uint64))
+    return _distinct(pa.table([*columns.values(), once, time, time], schema=SUMMARY))
+
+
+def _distinct(rows: pa.Table) -> pa.Table:
+    """Rows of schema ``SUMMARY`` with the same key as one."""
+    sums = [("count", "sum"), ("first_seen", "min"), ("last_seen", "max")]
+    grouped = rows.group_by(list(KEYS), use_threads=False).aggregate(sums)
+    names = [*KEYS, *(f"{column}_{how}" for column, how in sums)]
+    return grouped.select(names).rename_columns(SUMMARY.names).cast(SUMMARY)

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a closed segment, and of ``session.json``: the work of a thread of its own.
+
+A segment is made into Parquet group by group while it is being written. Where that cannot keep
+up or fails, it is made from its file once there is time and space; until then readers take the
+file as it is. Nothing here holds up the thread that writes events.
+"""
+
+import concurrent.futures
+import contextlib
+import errno
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from snoop_capture.limits import Retention
+from snoop_capture.observer import Observer
+from snoop_capture.retention import Keeper
+from snoop_format.segment import ROW_GROUP, SealedWriter, SegmentWriter, committed, seal
+from snoop_format.session import SESSION_FILE, sealed_name, segment_metadata, write_session
+
+_MOST_GROUPS: Final = 2  # that wait for this thread
+_RETRY: Final = 5.0  # seconds between attempts
+_LOOK: Final = 10.0  # seconds between looks at the age of segments and the free space
+_GLANCE: Final = 0.005  # seconds between two looks whether the writing thread must go on
+
+REMOVED: Final = "removed"
+"""Why events are lost that somebody has removed the file of: a cause beside the others."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Closed:
+    """A segment that takes no more events.
+
+    Attributes:
+        number: its number.
+        opened: its file, with ``rows`` events.
+        counts: what the session had lost when it was closed, and the like.
+        parquet: its row groups so far; None where they have to be made from the file.
+    """
+
+    number: int
+    opened: Path
+    rows: int
+    first_seq: int | None
+    last_seq: int | None
+    counts: Mapping[str, Any]
+    parquet: SealedWriter | None
+
+    @property
+    def sealed(self) -> Path:
+        """Its file once it is sealed."""
+        return self.opened.with_name(sealed_name(self.number))
+
+
+@dataclass(slots=True)
+class _Group:
+    """The next row group of the open segment."""
+
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.batches.append(batch)
+        self.rows += batch.num_rows
+
+
+class Sealer:
+    """Seals the segments of a session, writes its ``session.json`` and removes the oldest segments.
+
+    The methods are for the thread that writes events, and return at once but for ``add``, which
+    waits while this is behind, as long as ``hurry`` lets it. After ``close`` it does nothing more.
+
+    Attributes:
+        lost: events in segments that somebody removed before they were sealed.
+
+    Args:
+        directory: the session.
+        metadata: what ``session.json`` says.
+        retention: when the oldest segments are removed.
+        observer: is told of it.
+        hurry: whether the writing thread must not wait.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        metadata: dict[str, Any],
+        retention: Retention,
+        observer: Observer,
+        hurry: Callable[[], bool],
+    ) -> None:
+        self.lost = 0
+        self._directory = directory
+        self._metadata = metadata
+        self._keeper = Keeper(directory, retention, observer)
+        self._observer = observer
+        self._hurry = hurry
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "seal")
+        self._groups: deque[concurrent.futures.Future[None]] = deque()
+        self._group = _Group()
+        self._parquet: SealedWriter | None = None
+        self._unsealed: deque[Closed] = deque()
+        self._closed = 0
+        self._retry_at = self._look_at = 0.0
+        self._stale = False
+        write_session(directory, metadata)
+
+    @property
+    def unsealed(self) -> int:
+        """Closed segments that still have to be sealed."""
+        return self._closed
+
+    def begin(self, path: Path) -> None:
+        """A segment was begun, which will become ``path``; one that was not closed is gone."""
+        self._group = _Group()
+        self._drop_parquet()
+        if self._closed == 0:
+            with contextlib.suppress(OSError):  # it is then made from the open segment's file
+                self._parquet = SealedWriter(path)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Events were written to the open segment."""
+        if self._parquet is None:
+            return
+        self._group.add(batch)
+        if self._group.rows >= ROW_GROUP:
+            self._write_group()
+
+    def finish(self, opened: SegmentWriter, number: int, counts: Mapping[str, Any]) -> None:
+        """The open segment is closed: seal it."""
+        self._write_group()
+        closed = Closed(
+            number,
+            opened.path,
+            opened.rows,
+            opened.first_seq,
+            opened.last_seq,
+            counts,
+            self._parquet,
+        )
+        self._parquet = None
+        self._closed += 1
+        self._thread.submit(self._take, closed)
+
+    def update(self, **metadata: Any) -> None:
+        """Set entries of ``session.json``."""
+        self._thread.submit(self._update, metadata)
+
+    def restore(self) -> None:
+        """The session's directory was made anew: what it held is gone."""
+        self._thread.submit(self._restore)
+
+    def do(self, step: Callable[[], None]) -> None:
+        """Do something else in this thread."""
+        self._thread.submit(self._step, step)
+
+    def look(self) -> None:
+        """Do what is due by now."""
+        now = time.monotonic()
+        if now >= self._look_at or (self._behind and now >= self._retry_at):
+            self._thread.submit(self._do_due)
+
+    def close(self, until: float, **metadata: Any) -> bool:
+        """Seal what can be sealed, and write the session's end.
+
+        Args:
+            until: CLOCK_MONOTONIC in seconds, when to stop trying.
+            metadata: the last entries of ``session.json``.
+
+        Returns:
+            whether all is sealed and said in ``session.json``.
+        """
+        last = self._thread.submit(self._end, until, metadata)
+        self._thread.shutdown(wait=False)
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            return last.result(max(0.0, until - time.monotonic()) + 0.5)
+        return False
+
+    def _write_group(self) -> None:
+        """Have the row group so far made, unless that is far behind."""
+        group, self._group = self._group, _Group()
+        if self._parquet is None or not group.rows:
+            return
+        while self._groups:
+            if self._groups[0].done():
+                self._groups.popleft()
+            elif len(self._groups) < _MOST_GROUPS:
+                break
+            elif self._hurry():
+                self._drop_parquet()
+                return
+            else:
+                concurrent.futures.wait([self._groups[0]], _GLANCE)
+        self._groups.append(self._thread.submit(self._parquet.write, group.batches))
+
+    def _drop_parquet(self) -> None:
+        """Have the segment made from its file later on."""
+        parquet, self._parquet = self._parquet, None
+        if parquet is not None:
+            self._thread.submit(parquet.abandon)
+
+    # What follows runs in the thread.
+
+    @property
+    def _behind(self) -> bool:
+        return self._stale or bool(self._unsealed)
+
+    def _step(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            self._put_off(error)
+
+    def _take(self, closed: Closed) -> None:
+        self._unsealed.append(closed)
+        self._do_due()
+
+    def _update(self, metadata: Mapping[str, Any]) -> None:
+        self._metadata.update(metadata)
+        self._stale = True
+        self._do_due()
+
+    def _restore(self) -> None:
+        entries = self._metadata["segments"]
+        there = [e for e in entries if (self._directory / e["file"]).exists()]
+        self.lost += sum(e["rows"] for e in entries) - sum(e["rows"] for e in there)
+        self._metadata["segments"] = there
+        self._stale = True
+
+    def _do_due(self) -> None:
+        """Seal and write what can be, in this order; look at what must go."""
+        if time.monotonic() < self._retry_at:
+            return
+        try:
+            while self._unsealed:
+                self._seal(self._unsealed[0])
+                self._unsealed.popleft()
+                self._closed -= 1
+            if self._stale:
+                write_session(self._directory, self._metadata)
+                self._stale = False
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + _LOOK
+                self._keeper.remove_what_must_go(self._metadata)
+        except OSError as error:
+            self._put_off(error)
+
+    def _put_off(self, error: OSError) -> None:
+        self._retry_at = time.monotonic() + _RETRY
+        self._observer.failed(errno.errorcode.get(error.errno or 0, "unknown"))
+        _log.warning("cannot seal a segment or write %s yet: %s", SESSION_FILE, error.strerror)
+        with contextlib.suppress(OSError):
+            self._keeper.remove_what_must_go(self._metadata)
+
+    def _seal(self, closed: Closed) -> None:
+        started = time.monotonic()
+        rows = self._to_parquet(closed)
+        with contextlib.suppress(OSError):
+            closed.opened.unlink()  # where both are, the sealed one counts
+        if rows is None:
+            return
+        size = closed.sealed.stat().st_size
+        entry = {"file": closed.sealed.name, "rows": rows, "first_seq": closed.first_seq}
+        entry |= {"last_seq": closed.last_seq, "bytes": size}
+        self._metadata["segments"].append(entry)
+        self._stale = True
+        self._look_at = 0.0
+        self._observer.sealed(size, time.monotonic() - started)
+
+    def _to_parquet(self, closed: Closed) -> int | None:
+        """Make the file; the number of its rows, None where the segment was removed."""
+        metadata = segment_metadata(self._directory.name, closed.counts)
+        parquet, closed.parquet = closed.parquet, None
+        if parquet is not None:
+            with contextlib.suppress(OSError, pa.ArrowException):  # it may work from the file
+                if parquet.rows == closed.rows:  # else a row group could not be written
+                    parquet.close(metadata)
+                    return closed.rows
+            parquet.abandon()
+        try:
+            rows = seal(committed(closed.opened), closed.sealed, metadata)
+        except FileNotFoundError:
+            if closed.opened.exists():
+                raise
+            rows = None
+        self.lost += closed.rows - (rows or 0)
+        return rows
+
+    def _end(self, until: float, metadata: Mapping[str, Any]) -> bool:
+        self._metadata.update(metadata)
+        self._stale = True
+        self._retry_at = 0.0
+        while True:
+            self._do_due()
+            if not self._behind or time.monotonic() + _GLANCE >= until:
+                self._keeper.close()
+                return not self._behind
+            self._retry_at = 0.0
+            time.sleep(min(0.2, max(0.0, until - time.monotonic())))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sessions in a capture directory: their names, making and removing them."""
+
+import secrets
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from snoop_capture.errors import CaptureError
+from snoop_capture.locks import SessionLock
+from snoop_format.session import SESSION_FILE, segments
+from snoop_format.summary import SUMMARY_FILE
+
+
+def sessions_in(directory: Path) -> list[Path]:
+    """The session directories of a capture: ``directory`` itself, or those in it."""
+    if not directory.is_dir():
+        return []
+    candidates = [directory, *sorted(d for d in directory.iterdir() if d.is_dir())]
+    return [d for d in candidates if (d / SESSION_FILE).exists()]
+
+
+def refuse_old(capture: Path, force: bool) -> None:
+    """Make sure that ``capture`` can take a first session.
+
+    Raises:
+        CaptureError: it holds a capture and ``force`` is not set, or it cannot be written.
+    """
+    try:
+        if sessions_in(capture) and not force:
+            raise CaptureError(
+                f"{capture} already holds a capture: choose another directory with -o, "
+                "or replace the capture with --force"
+            )
+        capture.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=capture):
+            pass
+    except OSError as error:
+        raise CaptureError(f"cannot write to {capture}: {error.strerror}") from error
+
+
+def session_name() -> str:
+    """A fresh name for a session: the time, and chance."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def new_session(capture: Path, name: str) -> Path:
+    """Make a session directory in ``capture``, in place of the sessions that are there.
+
+    Raises:
+        CaptureError: another recorder writes to one of them.
+    """
+    for directory in sessions_in(capture):
+        _remove_session(directory)
+    session = capture / name
+    session.mkdir(mode=0o750)
+    return session
+
+
+def distinct_paths(session: Path) -> int:
+    """How many different paths a session's sealed segments hold."""
+    paths = pa.array([], pa.string())
+    for _, segment in segments(session):
+        with pq.ParquetFile(segment, read_dictionary=["path"]) as parquet:
+            for number in range(parquet.num_row_groups):
+                column = parquet.read_row_group(number, ["path"], use_threads=False).column(0)
+                new = [chunk.dictionary for chunk in column.chunks]
+                paths = pc.unique(pa.chunked_array([paths, *new], pa.string()))
+    return len(paths.drop_null())
+
+
+def _remove_session(directory: Path) -> None:
+    """Remove the files of a session, and its directory if nothing else is in it."""
+    try:
+        with SessionLock(directory):
+            for pattern in ("events-*.*", f"{SUMMARY_FILE}*"):
+                for file in directory.glob(pattern):
+                    file.unlink()
+            (directory / SESSION_FILE).unlink()
+    except BlockingIOError:
+        raise CaptureError(f"another recorder writes to {directory}: stop it first") from None
+    if not any(directory.iterdir()):
+        directory.rmdir()
+
+
+def now() -> str:
+    """The time as it stands in ``session.json``: RFC 3339, UTC, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
