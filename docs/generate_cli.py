@@ -3,11 +3,38 @@
 
 import click
 
-from snoop_analysis.cli import COMMANDS, cli
+from snoop_analysis.cli import cli as analyze
+from snoop_capture.cli import cli as capture
 
-HEAD = """# snoop-analyze
+HEAD = """# Commands and options
 
 Made from `--help` with `python docs/generate_cli.py > docs/cli.md`; a test compares the two.
+
+[snoop-capture](#the-recorder), [snoop-analyze](#the-replayer)
+"""
+
+CAPTURE = """# The recorder
+
+Records. What records until it is stopped (`pod`, `container`, `cgroup`) takes each setting from the
+first of these that has it: its option, its environment variable, the file that `--config` names
+(YAML; its keys are the options' names without the dashes). `--print-config` shows what is in effect
+and where it comes from; what it prints can be such a file. All that is wrong is said at once;
+unknown keys are errors, unknown variables `SNOOP_…` a warning, for Kubernetes sets such, too.
+
+| values | |
+|---|---|
+| sizes | bytes, or with K, M, G, T for powers of 1024: `16M` |
+| times | seconds, or with ms, s, m, h, d: `0.5`, `15m`, `7d` |
+| `none` | no such limit, where that is the default |
+
+| exit code | |
+|---|---|
+| 0 | done; `run` exits as its command does ([recording.md](recording.md)) |
+| 1 | recording is not possible, or ended early; the sentence says why |
+| 2 | a mistake in the settings or on the command line |
+"""
+
+ANALYZE = """# The replayer
 
 | exit code | |
 |---|---|
@@ -25,24 +52,31 @@ Shell completion: `eval "$(_SNOOP_ANALYZE_COMPLETE=bash_source snoop-analyze)"`,
 """
 
 
-def help_text(*names: str) -> str:
-    """What ``snoop-analyze NAMES --help`` prints, 100 columns wide."""
-    context = click.Context(cli, info_name="snoop-analyze", terminal_width=100)
-    command: click.Command = cli
+def help_text(program: str, command: click.Group, *names: str) -> str:
+    """What ``PROGRAM NAMES --help`` prints, 100 columns wide."""
+    context = click.Context(command, info_name=program, terminal_width=100)
+    found: click.Command = command
     for name in names:
-        found = cli.get_command(context, name)
-        assert found is not None
-        command = found
-        context = click.Context(command, parent=context, info_name=name, terminal_width=100)
-    return command.get_help(context)
+        subcommand = command.get_command(context, name)
+        assert subcommand is not None
+        found = subcommand
+        context = click.Context(found, parent=context, info_name=name, terminal_width=100)
+    return found.get_help(context)
+
+
+def sections(program: str, command: click.Group) -> list[str]:
+    """A section for the program, and one for each of its commands."""
+    names = command.list_commands(click.Context(command))
+    written = [f"## {program}\n", f"```\n{help_text(program, command)}\n```\n"]
+    for name in names:
+        written += [f"## {program} {name}\n", f"```\n{help_text(program, command, name)}\n```\n"]
+    return written
 
 
 def page() -> str:
     """The page."""
-    sections = [HEAD, "## snoop-analyze\n", f"```\n{help_text()}\n```\n"]
-    for name in COMMANDS:
-        sections += [f"## snoop-analyze {name}\n", f"```\n{help_text(name)}\n```\n"]
-    return "\n".join(sections)
+    recorder = [CAPTURE, *sections("snoop-capture", capture)]
+    return "\n".join([HEAD, *recorder, ANALYZE, *sections("snoop-analyze", analyze)])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of the recorder."""
 
-import math
-import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -13,63 +11,21 @@ import click
 
 from snoop_capture.errors import CaptureError
 from snoop_capture.memory import refuse_pandas
+from snoop_capture.options import (
+    flush_interval,
+    kubernetes_option,
+    limits,
+    recording_options,
+    ring_buffer_size,
+)
+from snoop_capture.settings import Named, SettingsCommand
 
 if TYPE_CHECKING:  # what is needed is imported when it is needed: --help shall come at once
     from snoop_capture.identity import Identity
     from snoop_capture.kubernetes import ApiServer
     from snoop_capture.targets import Target
 
-_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_SIZE: Final = re.compile(r"\s*([0-9]+)([KMG]?)(?:I?B)?\s*")
 _PROBLEM: Final = 1
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes, with K, M or G for powers of 1024."""
-
-    name = "size"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """``"16M"`` → 16777216."""
-        if isinstance(value, int):
-            return value
-        size = _SIZE.fullmatch(value.upper())
-        if size is None:
-            self.fail(
-                f"{value!r} is not a size; give bytes, or for example 512K, 16M, 1G", param, ctx
-            )
-        return int(size[1]) * _UNITS[size[2]]
-
-
-class Seconds(click.FloatRange):
-    """A time in seconds within bounds; click's range lets ``nan`` through."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """``"0.5"`` → 0.5."""
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        return seconds
-
-
-_RING_BUFFER_SIZE: Final = click.option(
-    "--ring-buffer-size",
-    type=Size(),
-    default="16M",
-    show_default=True,
-    help="Memory between kernel and recorder, for all CPUs together.",
-)
-_FLUSH_INTERVAL: Final = click.option(
-    "--flush-interval",
-    type=Seconds(0.01, 60),
-    default=1.0,
-    show_default=True,
-    help="Seconds after which events are on disk at the latest.",
-)
 
 
 @click.group(
@@ -95,8 +51,8 @@ def cli() -> None:
     help="Capture directory.  [default: capture-DATE-TIME]",
 )
 @click.option("--force", is_flag=True, help="Replace the capture in the directory.")
-@_RING_BUFFER_SIZE
-@_FLUSH_INTERVAL
+@ring_buffer_size
+@flush_interval
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(
     output: Path | None,
@@ -145,53 +101,11 @@ def check(output: Path, pod: bool) -> None:
     sys.exit(0 if possible else _PROBLEM)
 
 
-def _recording_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that all commands have which record until they are stopped."""
-    options = [
-        click.option(
-            "-o",
-            "--output",
-            type=click.Path(path_type=Path, file_okay=False),
-            default="capture",
-            show_default=True,
-            envvar="SNOOP_OUTPUT",
-            help="Capture directory; the session becomes a directory in it.",
-        ),
-        _RING_BUFFER_SIZE,
-        _FLUSH_INTERVAL,
-        click.option("--pod-name", envvar="POD_NAME", help="Name of the pod."),
-        click.option("--namespace", envvar="POD_NAMESPACE", help="Its namespace."),
-        click.option("--node", envvar="NODE_NAME", help="Name of the node."),
-        click.option("--pod-uid", envvar="POD_UID", help="UID of the pod."),
-        click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label."),
-        click.option(
-            "--labels-file",
-            type=click.Path(path_type=Path),
-            envvar="SNOOP_LABELS_FILE",
-            help="Labels as the Downward API writes them.",
-        ),
-        click.option(
-            "--image",
-            "images",
-            multiple=True,
-            envvar="SNOOP_IMAGE",
-            metavar="[CONTAINER=]REFERENCE",
-            help="Image of a container, or of all; with @sha256:… its digest is known too.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@cli.command(epilog="\b\nExample:\n  snoop-capture pod -o /capture --kubernetes")
-@_recording_options
-@click.option(
-    "--kubernetes",
-    is_flag=True,
-    envvar="SNOOP_KUBERNETES",
-    help="Ask the API server for names, images and digests of the pod's containers.",
+@cli.command(
+    cls=SettingsCommand, epilog="\b\nExample:\n  snoop-capture pod -o /capture --kubernetes"
 )
+@recording_options
+@kubernetes_option
 def pod(kubernetes: bool, **options: Any) -> None:
     """Record the pod that this runs in: all its containers but this one.
 
@@ -202,9 +116,11 @@ def pod(kubernetes: bool, **options: Any) -> None:
     _record(lambda: pod_target(options["pod_uid"]), kubernetes, **options)
 
 
-@cli.command(epilog="\b\nExample:\n  snoop-capture container -o capture 4f1c2a")
-@_recording_options
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@cli.command(
+    cls=SettingsCommand, epilog="\b\nExample:\n  snoop-capture container -o capture 4f1c2a"
+)
+@recording_options
+@click.argument("ids", cls=Named, nargs=-1, required=True, metavar="ID...")
 def container(ids: tuple[str, ...], **options: Any) -> None:
     """Record containers of this node: docker, podman, containerd, CRI-O.
 
@@ -215,10 +131,13 @@ def container(ids: tuple[str, ...], **options: Any) -> None:
     _record(lambda: container_target(ids), **options)
 
 
-@cli.command(epilog="\b\nExample:\n  snoop-capture cgroup -o capture /system.slice/nginx.service")
-@_recording_options
+@cli.command(
+    cls=SettingsCommand,
+    epilog="\b\nExample:\n  snoop-capture cgroup -o capture /system.slice/nginx.service",
+)
+@recording_options
 @click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH..."
+    "paths", cls=Named, nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH..."
 )
 def cgroup(paths: tuple[Path, ...], **options: Any) -> None:
     """Record cgroups, with all below them.
@@ -244,7 +163,7 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
     labels = identity.labels_from(options["labels_file"]) if options["labels_file"] else {}
     who = identity.Identity(
         **{name: options[name] for name in ("pod_name", "namespace", "node", "pod_uid")},
-        labels=labels | identity.pairs(options["labels"], "--label"),
+        labels=labels | identity.pairs(options["labels"]),
         images=identity.images_from(options["images"]),
     )
     api_server = _api_server(who) if kubernetes else None
@@ -252,7 +171,8 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
         target=find(),
         capture=options["output"],
         ring_bytes=options["ring_buffer_size"],
-        limits=Limits(flush=options["flush_interval"]),
+        limits=limits(options),
+        shutdown_timeout=options["shutdown_timeout"],
         identity=who,
         api_server=api_server,
     )

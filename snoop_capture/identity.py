@@ -74,16 +74,9 @@ def labels_from(path: Path) -> dict[str, str]:
     return labels
 
 
-def pairs(options: Iterable[str], option: str) -> dict[str, str]:
-    """``["a=1", "b=2"]`` → ``{"a": "1", "b": "2"}``.
-
-    Raises:
-        CaptureError: one has no ``=``.
-    """
-    split = [text.partition("=") for text in options]
-    for name, equals, value in split:
-        if not (name and equals):
-            raise CaptureError(f"{option} {name or value!r} is not of the form NAME=VALUE")
+def pairs(labels: Iterable[str]) -> dict[str, str]:
+    """``["a=1", "b=2"]`` → ``{"a": "1", "b": "2"}``."""
+    split = [text.partition("=") for text in labels]
     return {name: value for name, _, value in split}
 
 

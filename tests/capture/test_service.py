@@ -133,7 +133,6 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "no cgroup": (["cgroup", "/no/such"], "/no/such is no cgroup: give a directory below /"),
     "no container": (["container", "4f4f4f"], "no container 4f4f4f in the cgroup tree"),
     "no pod": (["pod"], "no cgroup above this process carries a pod's UID"),
-    "label": (["cgroup", "/", "--label", "a"], "--label 'a' is not of the form NAME=VALUE"),
     "labels": (["cgroup", "/", "--labels-file", "/none"], "cannot read the labels in /none"),
     "not labels": (["cgroup", "/", "--labels-file", "/etc/os-release"], "does not hold labels"),
     "no account": (
