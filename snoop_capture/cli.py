@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of the recorder."""
 
+import logging
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -18,14 +19,17 @@ from snoop_capture.options import (
     recording_options,
     ring_buffer_size,
 )
-from snoop_capture.settings import Named, SettingsCommand
+from snoop_capture.settings import Named, SettingsCommand, unknown_variables
 
 if TYPE_CHECKING:  # what is needed is imported when it is needed: --help shall come at once
     from snoop_capture.identity import Identity
     from snoop_capture.kubernetes import ApiServer
+    from snoop_capture.service import Ended
     from snoop_capture.targets import Target
 
 _PROBLEM: Final = 1
+
+_log = logging.getLogger(__name__)
 
 
 @click.group(
@@ -151,6 +155,24 @@ def cgroup(paths: tuple[Path, ...], **options: Any) -> None:
 
 
 def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: Any) -> None:
+    """Record until something ends it; what is said is logged, the last line too."""
+    from snoop_capture import logs
+
+    logs.set_up(options["log_level"], options["log_format"])
+    command = click.get_current_context().command
+    assert isinstance(command, SettingsCommand)
+    for said in unknown_variables(command):
+        _log.warning("%s", said)
+    try:
+        ended = _recorded(find, kubernetes, **options)
+    except CaptureError as error:
+        _log.error("%s", error)
+        sys.exit(_PROBLEM)
+    level = logging.WARNING if ended.totals.losses else logging.INFO
+    _log.log(level, "%s", ended, extra=ended.fields())
+
+
+def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) -> "Ended":
     from snoop_capture.confinement import avoid_threads
 
     avoid_threads()  # before anything imports NumPy or Arrow
@@ -176,7 +198,7 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
         identity=who,
         api_server=api_server,
     )
-    click.echo(f"snoop-capture: {record(recording)}", err=True)
+    return record(recording)
 
 
 def _api_server(who: "Identity") -> "ApiServer":

@@ -63,6 +63,15 @@ class Ended:
     def __str__(self) -> str:
         return f"{self.totals}: {self.session}"
 
+    def fields(self) -> dict[str, Any]:
+        """The same for a log that programs read."""
+        return {
+            "session": str(self.session),
+            "events": self.totals.events,
+            "losses": self.totals.losses,
+            "defects": self.totals.defects,
+        }
+
 
 def record(recording: Recording) -> Ended:
     """Record until SIGTERM or SIGINT.
