@@ -2,6 +2,7 @@
 """The command line of the recorder."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -170,6 +171,10 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
         sys.exit(_PROBLEM)
     level = logging.WARNING if ended.totals.losses else logging.INFO
     _log.log(level, "%s", ended, extra=ended.fields())
+    if not ended.totals.whole:
+        _log.error("the capture could not be sealed in time; the next recorder recovers it")
+        logging.shutdown()
+        os._exit(_PROBLEM)  # not held up by threads that wait for a disk
 
 
 def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) -> "Ended":
@@ -178,7 +183,6 @@ def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) ->
     avoid_threads()  # before anything imports NumPy or Arrow
     from snoop_capture import identity
     from snoop_capture.check import require
-    from snoop_capture.limits import Limits
     from snoop_capture.service import Recording, record
 
     require()

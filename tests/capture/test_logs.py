@@ -12,7 +12,7 @@ import pytest
 
 from snoop_capture import logs
 from tests.capture.conftest import Build
-from tests.capture.test_service import Service
+from tests.capture.services import Service
 from tests.capture.trees import inside, made
 
 log = logging.getLogger("snoop_capture.storage")
