@@ -9,8 +9,10 @@ filter that denies what an intruder would reach for.
 Capabilities belong to threads, so this must come before the first other thread that has some.
 """
 
+import contextlib
 import ctypes
 import errno
+import importlib
 import logging
 import os
 import tempfile
@@ -48,6 +50,10 @@ _DENIED: Final = """
     reboot swapon swapoff acct settimeofday clock_settime sethostname setdomainname
 """
 
+# What libraries import only when they first need it; by then it may be out of this user's reach.
+_NEEDED: Final = ("numpy.ma", "zoneinfo", "dateutil.relativedelta")  # by pyarrow.array and times
+_NEEDED_TO_REMOVE: Final = ("pyarrow.acero",)  # by group_by, and large
+
 # What a trial in a child process found.
 _UNWRITABLE: Final = 1
 _NEEDS_CAPABILITIES: Final = 2
@@ -75,6 +81,17 @@ def avoid_threads() -> None:
     """Keep libraries from starting threads when they are imported; call it before that."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
+
+
+def import_what_is_needed(with_removal: bool) -> None:
+    """Import what would be imported later, while files that only root can read can be read.
+
+    Args:
+        with_removal: whether segments will be removed.
+    """
+    for name in _NEEDED + (_NEEDED_TO_REMOVE if with_removal else ()):
+        with contextlib.suppress(ImportError):  # dateutil need not be installed
+            importlib.import_module(name)
 
 
 def confine(program: "Program", capture: Path, user: User) -> Confinement:

@@ -26,7 +26,7 @@ class Retention:
     Attributes:
         max_size: bytes of all that this recorder may remove from: its own session, and those in
             the same directory that have ended.
-        max_age: seconds since the last event of a segment.
+        max_age: seconds since a segment was sealed.
         keep_free: bytes that shall stay free on the file system.
         keep_summary: fold the distinct accesses of what is removed into ``summary.parquet``.
     """
@@ -35,6 +35,11 @@ class Retention:
     max_age: float | None = None
     keep_free: int | None = None
     keep_summary: bool = True
+
+    @property
+    def removes(self) -> bool:
+        """Is there a bound at all?"""
+        return not (self.max_size is self.max_age is self.keep_free is None)
 
 
 @dataclass(frozen=True, slots=True)

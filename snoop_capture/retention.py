@@ -71,8 +71,7 @@ class Keeper:
         Raises:
             OSError: a summary or ``session.json`` cannot be written; its segments are still there.
         """
-        bounds = self._retention
-        if bounds.max_size is None and bounds.max_age is None and bounds.keep_free is None:
+        if not self._retention.removes:
             return
         with ExitStack() as held:
             directories = [self._directory, *self._ended(held)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from snoop_capture import cgroups
-from snoop_capture.confinement import confine, recorders_user
+from snoop_capture.confinement import confine, import_what_is_needed, recorders_user
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
 from snoop_capture.identity import Identity
@@ -85,6 +85,7 @@ def record(recording: Recording) -> Ended:
     with Program(layout_here(recording.ring_bytes)) as program:
         for left_out in recording.target.without:
             program.leave_out(cgroups.cgroup_id(left_out))
+        import_what_is_needed(recording.limits.retention.removes)
         confinement = confine(program, recording.capture, recorders_user())
         try:
             session = recording.capture / session_name()

@@ -4,7 +4,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.capture.recording import QUICK, SNOOP_CAPTURE, Recording, environment
@@ -20,8 +20,10 @@ class Service:
         *arguments: str | Path,
         cgroup: Path | None = None,
         env: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
+        program: str | Path = SNOOP_CAPTURE,
     ) -> None:
-        command = [SNOOP_CAPTURE, *map(str, arguments), "-o", str(capture), *QUICK]
+        command = [*wrapper, str(program), *map(str, arguments), "-o", str(capture), *QUICK]
         self.capture = capture
         before = set(capture.glob("*/session.json"))
         self.process = subprocess.Popen(

@@ -4,6 +4,7 @@
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,6 +100,31 @@ def test_it_ends_with_what_it_records(tree: Path, capture: Path, build: Build) -
     assert "the recording ends: what it records has been removed" in stderr
     assert len(recording.where(path="/in/web")) == 10
     assert recording.session["ended_at"]
+
+
+def test_what_only_root_can_read_is_imported_before(
+    tree: Path, capture: Path, build: Build, tmp_path: Path
+) -> None:
+    """The recorder is installed where the user that it becomes cannot look."""
+    installed = Path(sys.prefix).parent
+    (tmp_path / "roots").mkdir(mode=0o700)
+    there = made(tmp_path / "roots" / "snoop")
+    mount = f'mount --bind "{installed}" "{there}"; exec "$@"'
+    web = made(tree / "web")
+    service = Service(
+        capture,
+        *("cgroup", web, "--rotate-rows", "20", "--max-size", "64K"),
+        wrapper=["unshare", "-m", "sh", "-e", "-c", mount, "sh"],
+        program=there / Path(SNOOP_CAPTURE).relative_to(installed),
+        env={"PYTHONPATH": str(there), "PYTHONSAFEPATH": "1"},
+    )
+    deadline = time.monotonic() + 60
+    while not (service.session / "summary.parquet").exists():
+        assert service.process.poll() is None, service.process.communicate()
+        assert time.monotonic() < deadline
+        subprocess.run(inside(web, build("calls"), "1000", "1", "1", "/in/web"))
+    recording = service.stop()
+    assert (recording.code, "Traceback" in recording.stderr) == (0, False), recording.stderr
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["anew", "roots"])
