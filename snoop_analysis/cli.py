@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -46,7 +47,7 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command before arguments that begin with no command."""
-        if args and args[0] not in (*COMMANDS, "--help", "--version"):
+        if args and args[0] not in (*COMMANDS, "-h", "--help", "--version"):
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -75,7 +76,11 @@ class DefaultGroup(click.Group):
         self.format_commands(ctx, formatter)
 
 
-@click.group(cls=DefaultGroup, epilog=EXAMPLES, context_settings={"max_content_width": 100})
+@click.group(
+    cls=DefaultGroup,
+    epilog=EXAMPLES,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="snoop-toolkit", prog_name="snoop-analyze")
 def cli() -> None:
     """Answer from a recording which files its containers used.
@@ -86,6 +91,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; bad input ends with one sentence, never with a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller closed it
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every letter
             stream.reconfigure(errors="backslashreplace")
@@ -118,4 +126,4 @@ def main() -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"cannot use {error.filename}: {error.strerror}"
-    return str(error)
+    return getattr(error, "strerror", None) or str(error)

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.names import name_to_bytes
+from snoop_analysis.replacing import replaced
 from snoop_analysis.sqltext import literal
-from snoop_format.session import put_in_place
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -33,18 +32,11 @@ def export(replay: Replay, kind: str, path: Path) -> list[str]:
     Raises:
         OSError: the file cannot be written.
     """
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
+    with replaced(path) as target:
         if kind == "slim":
-            sentences = _write_include_paths(replay, temporary)
-        else:
-            _write_events(replay, kind, temporary)
-            sentences = []
-        put_in_place(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return sentences
+            return _write_include_paths(replay, target)
+        _write_events(replay, kind, target)
+    return []
 
 
 def _write_events(replay: Replay, kind: str, path: Path) -> None:

@@ -18,10 +18,10 @@ def replaced(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    target = path.resolve()
-    if target.exists() and not target.is_file() and not target.is_dir():
-        yield target
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path  # not resolved: /dev/stdout may lead to what has no path
         return
+    target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

@@ -9,7 +9,6 @@ what reads its reports reads these. Go's JSON decoder passes over the fields tha
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from json.encoder import encode_basestring
@@ -57,7 +56,8 @@ class Completeness:
     """What the recording lacks. ``complete`` only where nothing is known to be missing.
 
     Attributes:
-        complete: nothing lost, evicted, missing, removed, cut short, unreadable or left out.
+        complete: nothing lost, evicted, missing, removed, cut short, unreadable, left out, or of
+            unknown containers.
         first_event: time of the first event, null if there is none.
         last_event: time of the last event.
         implausible_times: events whose time no clock that was set would say.
@@ -128,21 +128,10 @@ class Report:
         Raises:
             OSError: it cannot be written.
         """
-        from snoop_format.session import put_in_place  # imports pyarrow
+        from snoop_analysis.replacing import replaced  # imports pyarrow
 
-        target = path.resolve()
-        if target.exists() and not target.is_file():  # a terminal, a pipe
-            with target.open("w", encoding="utf-8") as file:
-                return self.print_to(file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                self.print_to(file)
-            put_in_place(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return None
+        with replaced(path) as target, target.open("w", encoding="utf-8") as file:
+            self.print_to(file)
 
     def print_to(self, file: TextIO) -> None:
         """Write the report as JSON to an open file."""

@@ -97,7 +97,7 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
     left_out = replay.capture.left_out
     removed = [one.session_id for one in sessions if one.segments and one.segments[0].number > 1]
-    lacking = (losses, totals["evicted"], totals["unreadable"], torn)
+    lacking = (losses, totals["evicted"], totals["unreadable"], totals["unknown"], torn)
     return Completeness(
         complete=not any((*lacking, missing, missing_events, left_out, removed)),
         first_event=_rfc3339(_time(totals["first_us"])),

@@ -2,9 +2,12 @@
 """A report for people: first what is missing, in words, then what there is."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from snoop_analysis.report import Report
 from snoop_analysis.terminal import printable
+
+_FILTERS: Final = ("syscalls", "containers", "since", "until", "found_only")
 
 
 def summary(report: Report) -> list[str]:
@@ -53,7 +56,8 @@ def missing(report: Report) -> Iterator[str]:
     if lacks.implausible_times:
         yield f"{_count(lacks.implausible_times, 'event')} with a time no clock that was set says"
     if not report.total_events:
-        yield "no events were recorded"
+        filtered = any(report.settings[name] for name in _FILTERS)
+        yield "no event passes the filters" if filtered else "no events were recorded"
 
 
 def _covered(report: Report) -> Iterator[str]:

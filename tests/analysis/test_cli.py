@@ -2,6 +2,7 @@
 """The command line, run as people run it."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from snoop_format.session import sealed_name
 
 from .conftest import Record
 
+COMMAND = [sys.executable, "-c", "from snoop_analysis.cli import main; main()"]
 EVENTS = [
     {"path": "/etc/hosts"},
     {"path": "/etc/hosts", "ret": -2, "syscall": "stat"},
@@ -22,9 +24,8 @@ EVENTS = [
 
 
 def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from snoop_analysis.cli import main; main()"]
     return subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, check=False
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
     )
 
 
@@ -43,6 +44,39 @@ def test_report_to_standard_output(record: Record) -> None:
     done = analyze(record(EVENTS), "--report", "-")
     assert json.loads(done.stdout)["total_events"] == 4
     assert "4 events" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "option"),
+    [((), "--report"), ((), "--html"), (("export", "--to", "csv"), "-o"),
+     (("export", "--to", "parquet"), "-o"), (("export", "--to", "slim"), "-o")],
+)  # fmt: skip
+def test_a_pipe_is_written_to_and_not_replaced(
+    record: Record, tmp_path: Path, before: tuple[str, ...], option: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        done = analyze(*before, record(EVENTS), option, pipe)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert pipe.is_fifo()
+        assert reader.communicate()[0]
+
+
+def test_report_to_the_device_of_standard_output(record: Record) -> None:
+    done = analyze(record(EVENTS), "--report", "/dev/stdout")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.JSONDecoder().raw_decode(done.stdout)[0]["total_events"] == 4
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(record: Record, tmp_path: Path, closed: str) -> None:
+    report = tmp_path / "r.json"
+    words = ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND]
+    words += [str(record(EVENTS)), "--report", str(report)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert report.exists()
 
 
 def test_table(record: Record) -> None:

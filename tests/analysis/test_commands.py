@@ -42,6 +42,7 @@ def rows(*arguments: object) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_an_example(name: str) -> None:
     text = run(name, "--help").stdout
+    assert run(name, "-h").stdout == text
     assert "Example" in text
     assert f"snoop-analyze {'' if name == 'report' else name + ' '}" in text
 
@@ -220,6 +221,7 @@ def test_strict(record: Record) -> None:
     assert run(record(EVENTS, **ENDED), "--strict").exit_code == 0
     assert run(record(EVENTS, losses={"x": 1}), "--strict").exit_code == 3
     assert run(record(EVENTS), "--strict", "--max-unique-files", 1).exit_code == 3
+    assert run(record([{"path": "/a", "cgroup_id": 7}]), "--strict").exit_code == 3  # unknown
 
 
 def test_skip_damaged(record: Record) -> None:

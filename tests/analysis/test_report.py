@@ -89,6 +89,7 @@ def test_complete(record: Record) -> None:
         ([{"path": "x"}], {}, {}, "1 relative path without a known directory"),
         ([{"path": "/a", "cgroup_id": 7}], {}, {}, "1 event of unknown containers"),
         ([], {}, {}, "no events were recorded"),
+        ([{"path": "/a", "ret": -2}], {"found_only": True}, {}, "no event passes the filters"),
     ],
 )  # fmt: skip
 def test_the_summary_says_first_what_is_missing(
