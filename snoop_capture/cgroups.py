@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cgroup v2 tree: where it is mounted, cgroups made and found. See cgroups(7)."""
 
+import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ from typing import Final, Self
 from snoop_capture.errors import CaptureError
 from snoop_capture.mounts import mounts_of
 
+_OF_COMMANDS: Final = "snoop-????????T??????Z-????????"  # the names, after those of sessions
+_JUST_MADE: Final = 60  # seconds in which a cgroup may have neither a lock nor a process yet
 _SELF: Final = Path("/proc/self")
 _OWN: Final = Path("/proc/self/cgroup")
 
@@ -88,6 +92,8 @@ def path_of(directory: Path) -> str:
 class CommandCgroup:
     """A fresh cgroup for one command, below the recorder's own.
 
+    Those whose recorder was killed, and whose command has ended since, are removed.
+
     Raises:
         CaptureError: it cannot be made.
     """
@@ -95,7 +101,8 @@ class CommandCgroup:
     def __init__(self, name: str) -> None:
         self.directory = own() / name
         try:
-            self.directory.mkdir()
+            _remove_abandoned(self.directory.parent)
+            self._lock = _made(self.directory)
         except OSError as error:
             raise CaptureError(
                 f"cannot make the cgroup {self.directory}: {error.strerror}; "
@@ -122,6 +129,7 @@ class CommandCgroup:
     ) -> None:
         if self.directory.exists():
             self.release()
+        os.close(self._lock)
 
     def release(self) -> int:
         """Move what still runs in it to the cgroup above, and remove it.
@@ -146,6 +154,29 @@ class CommandCgroup:
                 except ProcessLookupError:
                     continue  # it has ended meanwhile
         return len(moved)
+
+
+def _made(directory: Path) -> int:
+    """Make a cgroup. Its descriptor is locked as long as this process lives, flock(2)."""
+    directory.mkdir()
+    lock = os.open(directory, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the cgroups made for commands which neither a recorder nor a process has any more."""
+    for directory in parent.glob(_OF_COMMANDS):
+        with contextlib.suppress(OSError):  # another recorder removes it, or holds its lock
+            lock = os.open(directory, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                old = time.time() - os.fstat(lock).st_mtime > _JUST_MADE
+                if old and "populated 0" in (directory / "cgroup.events").read_text():
+                    for below in sorted(descendants(directory), reverse=True):
+                        below.rmdir()
+            finally:
+                os.close(lock)
 
 
 def _remove(directory: Path) -> None:

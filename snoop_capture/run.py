@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``snoop-capture run``: record one command."""
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import Any, Final
 from snoop_capture import cgroups, check, privileges
 from snoop_capture.command import Command, CommandError, wait_for
 from snoop_capture.errors import CaptureError
+from snoop_capture.events import escaped
 from snoop_capture.limits import Limits
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
@@ -69,8 +71,13 @@ def run(
         name = session_name()
         group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{name}"))
         session = new_session(capture, name)  # last: it removes the capture that was there
-        recorder = Recorder(program, session, {"command": list(arguments)}, limits)
-        containers = _Containers(group, Path(arguments[0]).name)
+        words = [escaped(os.fsencode(word)) for word in arguments]
+        containers = _Containers(group, Path(words[0]).name)
+        metadata = {"command": words, "containers": containers.entries(set())}
+        try:
+            recorder = Recorder(program, session, metadata, limits)
+        except OSError as error:
+            raise CaptureError(f"cannot write to {session}: {error.strerror}") from error
         program.trace(group.id)
         group.add(command.pid)
         failure = _record(command, recorder, containers)
@@ -100,6 +107,7 @@ def _record(command: Command, recorder: Recorder, containers: "_Containers") -> 
             recorder.poll()
             if not recorder.cgroups <= containers.known.keys():
                 containers.look()
+                recorder.name(containers)
             if filled and not ended:
                 time.sleep(_REST)
     except CommandError as error:

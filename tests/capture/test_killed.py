@@ -70,11 +70,40 @@ def test_the_session_says_that_it_did_not_end(killed: tuple[Recording, int]) -> 
     assert (session["ended_at"], session["command"][0]) == (None, "sh")
 
 
+def test_the_session_names_the_container(killed: tuple[Recording, int]) -> None:
+    """Without that its events would be of nobody."""
+    recording, _ = killed
+    (container,) = read_session(recording.directory)["containers"]
+    assert container["name"] == "sh"
+    assert recording.table.column("cgroup_id").unique().to_pylist() == [container["cgroup_id"]]
+
+
 def test_the_command_goes_on_in_its_cgroup(killed: tuple[Recording, int]) -> None:
-    """The cgroup stays, for nobody is left to remove it; rmdir does once the command has ended."""
     recording, pid = killed
     os.kill(pid, 0)
     assert (cgroup_of(recording) / "cgroup.procs").read_text().split() == [str(pid)]
+
+
+def test_the_next_recording_removes_the_cgroup(
+    killed: tuple[Recording, int], record: Recorder
+) -> None:
+    """Once the command has ended: with the cgroups that this made, and with no others."""
+    recording, pid = killed
+    cgroup = cgroup_of(recording)
+    (cgroup / "below").mkdir()
+    assert record(["true"]).code == 0
+    assert (cgroup / "below").exists()
+    with record.start(["sh", "-c", "echo; read line"]) as other:
+        other.line()
+        os.kill(pid, signal.SIGKILL)
+        for one in (cgroup, cgroup_of(Recording(other.capture, 0, b"", ""))):
+            os.utime(one, (0, 0))  # those just made are left alone
+        deadline = time.monotonic() + 20
+        while cgroup.exists():
+            assert time.monotonic() < deadline, "the cgroup stays"
+            assert record(["true"]).code == 0
+        assert cgroup_of(Recording(other.capture, 0, b"", "")).exists()
+        assert other.finish(b"\n").code == 0
 
 
 def test_nothing_is_recorded_after_the_kill(killed: tuple[Recording, int]) -> None:
