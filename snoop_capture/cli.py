@@ -224,3 +224,6 @@ def main() -> None:
     except CaptureError as error:
         click.echo(f"snoop-capture: {error}", err=True)
         sys.exit(getattr(error, "code", _PROBLEM))
+    except OSError as error:  # too few descriptors, no memory
+        click.echo(f"snoop-capture: {error.filename or 'cannot go on'}: {error.strerror}", err=True)
+        sys.exit(_PROBLEM)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command of ``snoop-capture run``: a child that waits until recording has begun."""
 
+import contextlib
 import os
 import pwd
 import select
@@ -75,7 +76,8 @@ class Command:
         """
         threading.Thread(target=self._forward_signals, daemon=True).start()
         self._held = False
-        os.write(self._release, b"!")
+        with contextlib.suppress(BrokenPipeError):  # a signal ended it while it was held back
+            os.write(self._release, b"!")
         os.close(self._release)
         with os.fdopen(self._failure, "rb") as failure:
             number = failure.read()
@@ -157,10 +159,13 @@ def _become(
     identity: tuple[int, int, list[int]] | None,
 ) -> NoReturn:
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
-        # Python ignores these; the command must find them as a shell would leave them.
+        # Python ignores or handles these; the command must find them as a shell would leave them,
+        # and a signal must end it while it is held back.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
         if identity is not None:
             uid, gid, groups = identity
             os.setgroups(groups)

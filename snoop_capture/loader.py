@@ -41,6 +41,7 @@ _STEPS: Final = {"next_row": 0, "walk": 1}
 def main() -> None:
     """Serve one request, read from standard input, over the socket whose number is in argv."""
     channel = socket.socket(fileno=int(sys.argv[1]))
+    os.chdir("/")  # the compiler needs a working directory that is there
     try:
         descriptors = _load(json.load(sys.stdin))
         reply: dict[str, Any] = {"names": list(descriptors)}

@@ -6,6 +6,7 @@ import errno
 import json
 import mmap
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -142,12 +143,19 @@ def _load(layout: Layout) -> dict[str, int]:
         _, complaint = child.communicate(json.dumps(request).encode())
         message, descriptors, _, _ = socket.recv_fds(ours, 65536, _MAX_DESCRIPTORS)
     if not message:
-        last = complaint.decode(errors="replace").strip().splitlines()[-1:]
-        raise CaptureError(f"the BPF loader ended without an answer: {' '.join(last)}")
+        raise CaptureError(f"the BPF loader ended without an answer: {_end(child, complaint)}")
     reply = json.loads(message)
     if "error" in reply:
         raise CaptureError(_with_cause(reply["error"], complaint))
     return dict(zip(reply["names"], descriptors, strict=True))
+
+
+def _end(child: "subprocess.Popen[bytes]", complaint: bytes) -> str:
+    """What ended the loader: a signal, as where memory is short, or its last line."""
+    if child.returncode < 0:
+        hint = " (out of memory?)" if child.returncode == -signal.SIGKILL else ""
+        return f"killed by {signal.Signals(-child.returncode).name}{hint}"
+    return " ".join(complaint.decode(errors="replace").strip().splitlines()[-1:])
 
 
 def _with_cause(error: str, complaint: bytes) -> str:

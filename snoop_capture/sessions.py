@@ -57,7 +57,7 @@ def new_session(capture: Path, name: str) -> Path:
     for directory in sessions_in(capture):
         _remove_session(directory)
     session = capture / name
-    session.mkdir(mode=0o750)
+    session.mkdir(mode=0o750, parents=True)
     return session
 
 
@@ -65,7 +65,8 @@ def distinct_paths(session: Path) -> int:
     """How many different paths a session's sealed segments hold."""
     paths = pa.array([], pa.string())
     for _, segment in segments(session):
-        with pq.ParquetFile(segment, read_dictionary=["path"]) as parquet:
+        # Opened here: as a name it would have to be UTF-8, and must not look like a URI.
+        with segment.open("rb") as file, pq.ParquetFile(file, read_dictionary=["path"]) as parquet:
             for number in range(parquet.num_row_groups):
                 column = parquet.read_row_group(number, ["path"], use_threads=False).column(0)
                 new = [chunk.dictionary for chunk in column.chunks]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -166,6 +167,13 @@ class Running:
 
     capture: Path
     process: "subprocess.Popen[bytes]"
+
+    def child(self, number: int) -> int:
+        """Pid of a child of the recorder: 0 is the command, 1 what loads the BPF program."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        while len(pids := children.read_text().split()) <= number:
+            time.sleep(0.005)
+        return int(pids[number])
 
     def line(self) -> bytes:
         """The next line that the command prints."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot be done is refused in one sentence, before anything was started."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from snoop_capture import cgroups
-from tests.capture.recording import QUICK, SNOOP_CAPTURE, Argument, environment
+from tests.capture.recording import QUICK, SNOOP_CAPTURE, Argument, Recorder, environment
 
 needs_bpf = pytest.mark.bpf  # that is, root: to take rights away, and to mount
 
@@ -97,6 +99,26 @@ def test_no_btf(capture: Path) -> None:
     code, message = refused("-o", capture, "--", "true", wrapper=wrapper)
     assert code == 1
     assert "no BTF (/sys/kernel/btf/vmlinux)" in message
+
+
+@needs_bpf
+@pytest.mark.parametrize("most", [8, 12, 16, 24])
+def test_too_few_file_descriptors(capture: Path, most: int) -> None:
+    wrapper = ["prlimit", f"--nofile={most}"]
+    code, message = refused("-o", capture, *QUICK, "--", "true", wrapper=wrapper)
+    assert code == 1
+    assert "Too many open files" in message
+
+
+@needs_bpf
+def test_the_loader_is_killed(record: Recorder) -> None:
+    """As the kernel does where memory is short."""
+    with record.start(["true"]) as running:
+        os.kill(running.child(1), signal.SIGKILL)
+        recording = running.finish()
+    assert recording.code == 1
+    assert recording.stderr.endswith("without an answer: killed by SIGKILL (out of memory?)\n")
+    assert recording.stderr.count("\n") == 1
 
 
 # Places where a capture cannot go.

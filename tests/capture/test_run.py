@@ -141,6 +141,16 @@ def test_signals_reach_the_command(record: Recorder) -> None:
     assert recording.summary["events"] == len(recording.rows) > 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_while_it_is_held_back(record: Recorder, number: int) -> None:
+    """A terminal sends one to the command, too."""
+    with record.start(["true"]) as running:
+        os.kill(running.child(0), number)
+        recording = running.finish()
+    assert recording.code == 128 + number
+    assert recording.stderr.startswith("snoop-capture: 0 events, ")
+
+
 def test_what_the_command_leaves_behind_goes_on(record: Recorder, tmp_path: Path) -> None:
     done = tmp_path / "done"
     left = f"(sleep 1; cat /etc/hostname; touch '{done}') >/dev/null 2>&1 &"
@@ -189,6 +199,31 @@ def test_a_recording_of_a_recording(record: Recorder) -> None:
     assert [[row[c] for c in shown] for row in same] == [
         [row[c] for c in shown] for row in whole.rows
     ]
+
+
+def test_the_working_directory_may_be_gone(record: Recorder, tmp_path: Path) -> None:
+    gone = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(tmp_path)]
+    recording = record(["cat", "/etc/hostname"], wrapper=gone)
+    assert recording.code == 0, recording.stderr
+    assert "/etc/hostname" in recording.paths
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"not-utf-8-\xff"), "s3://a", "file:a", "a\nb"])
+def test_a_capture_may_have_any_name(record: Recorder, tmp_path: Path, name: str) -> None:
+    recording = record(["true"], "-o", name, cwd=tmp_path)
+    assert recording.code == 0, recording.stderr
+    assert recording.summary["paths"] > 0
+    assert list((tmp_path / name).glob("*/events-00000001.parquet"))
+
+
+def test_a_name_that_is_not_utf8_is_escaped_in_the_session(
+    record: Recorder, tmp_path: Path
+) -> None:
+    program = os.fsdecode(os.fsencode(tmp_path) + b"/true\xff")
+    shutil.copy("/bin/true", program)
+    session = record([program, b"\xfe"]).session
+    assert session["command"] == [f"{tmp_path}/true\\xff", "\\xfe"]
+    assert [container["name"] for container in session["containers"]] == ["true\\xff"]
 
 
 def test_without_standard_streams(record: Recorder) -> None:
@@ -253,6 +288,15 @@ def test_force_replaces_a_capture(record: Recorder) -> None:
     assert "/etc/passwd" in now.paths
     assert "/etc/hostname" not in now.paths
     assert (first.capture / "notes").read_text() == "mine"
+
+
+def test_force_replaces_a_session(record: Recorder) -> None:
+    """The directory may be that of a session, too."""
+    first = record(["true"])
+    second = record(["cat", "/etc/passwd"], "-o", str(first.directory), "--force")
+    assert second.code == 0, second.stderr
+    assert "/etc/passwd" in Recording(first.directory, 0, b"", "").paths
+    assert [path.is_dir() for path in first.directory.iterdir()] == [True]
 
 
 def test_output_is_on_disk_while_the_command_runs(record: Recorder) -> None:
