@@ -12,12 +12,12 @@ Capabilities belong to threads, so this must come before the first other thread 
 import contextlib
 import ctypes
 import errno
-import importlib
 import logging
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -42,6 +42,16 @@ _BPF_COMMANDS: Final = 64
 _BPF_ALLOWED: Final = (1, 4, 15, 17)  # look up, next key, object info, raw tracepoint open
 _CLONE_NEWUSER: Final = 0x10000000
 
+# What libraries import at first use; the new user may not be allowed to read their files.
+_IMPORTED_LATER: Final = (
+    "concurrent.futures.thread",
+    "dateutil.relativedelta",
+    "encodings.ascii",
+    "numpy.ma",
+    "zoneinfo",
+)
+_IMPORTED_TO_REMOVE: Final = "pyarrow.acero"  # large
+
 _DENIED: Final = """
     execve execveat ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp
     mount umount2 move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr pivot_root
@@ -50,9 +60,6 @@ _DENIED: Final = """
     reboot swapon swapoff acct settimeofday clock_settime sethostname setdomainname
 """
 
-# What libraries import only when they first need it; by then it may be out of this user's reach.
-_NEEDED: Final = ("numpy.ma", "zoneinfo", "dateutil.relativedelta")  # by pyarrow.array and times
-_NEEDED_TO_REMOVE: Final = ("pyarrow.acero",)  # by group_by, and large
 
 # What a trial in a child process found.
 _UNWRITABLE: Final = 1
@@ -83,15 +90,15 @@ def avoid_threads() -> None:
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 
-def import_what_is_needed(with_removal: bool) -> None:
+def import_what_is_needed(to_remove: bool) -> None:
     """Import what would be imported later, while files that only root can read can be read.
 
     Args:
-        with_removal: whether segments will be removed.
+        to_remove: also what removing segments needs.
     """
-    for name in _NEEDED + (_NEEDED_TO_REMOVE if with_removal else ()):
+    for name in (*_IMPORTED_LATER, *([_IMPORTED_TO_REMOVE] if to_remove else [])):
         with contextlib.suppress(ImportError):  # dateutil need not be installed
-            importlib.import_module(name)
+            import_module(name)
 
 
 def confine(program: "Program", capture: Path, user: User) -> Confinement:

@@ -21,9 +21,8 @@ class Service:
         cgroup: Path | None = None,
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
-        program: str | Path = SNOOP_CAPTURE,
     ) -> None:
-        command = [*wrapper, str(program), *map(str, arguments), "-o", str(capture), *QUICK]
+        command = [*wrapper, SNOOP_CAPTURE, *map(str, arguments), "-o", str(capture), *QUICK]
         self.capture = capture
         before = set(capture.glob("*/session.json"))
         self.process = subprocess.Popen(
