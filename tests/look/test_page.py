@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from snoop_analysis import Capture
 from snoop_analysis.html.document import page as rendered
@@ -252,9 +252,7 @@ def test_a_hundred_thousand_files_stay_quick(browser: Browser, large: Path) -> N
         page.locator("th[data-column=name] button").click()
         scroller = page.locator("#file-scroll")
         scroller.evaluate("one => one.scrollTop = one.scrollHeight")
-        page.wait_for_function(
-            "document.querySelector('#file-rows th button').innerText.includes('package0000')"
-        )
+        expect(page.locator("#file-rows th button").first).to_contain_text("package0000")
         last = page.locator("#file-rows tr[aria-rowindex]").last
         assert last.get_attribute("aria-rowindex") == str(MANY + 1)
         assert page.locator("#file-rows tr").count() < 80
