@@ -22,6 +22,7 @@ import pyarrow as pa
 from snoop_capture.limits import Retention
 from snoop_capture.observer import Observer
 from snoop_capture.retention import Keeper
+from snoop_format.errors import FormatError
 from snoop_format.segment import ROW_GROUP, SealedWriter, SegmentWriter, committed, seal
 from snoop_format.session import SESSION_FILE, sealed_name, segment_metadata, write_session
 
@@ -149,25 +150,25 @@ class Sealer:
         )
         self._parquet = None
         self._closed += 1
-        self._thread.submit(self._take, closed)
+        self._submit(self._take, closed)
 
     def update(self, **metadata: Any) -> None:
         """Set entries of ``session.json``."""
-        self._thread.submit(self._update, metadata)
+        self._submit(self._update, metadata)
 
     def restore(self) -> None:
         """The session's directory was made anew: what it held is gone."""
-        self._thread.submit(self._restore)
+        self._submit(self._restore)
 
     def do(self, step: Callable[[], None]) -> None:
         """Do something else in this thread."""
-        self._thread.submit(self._step, step)
+        self._submit(step)
 
     def look(self) -> None:
         """Do what is due by now."""
         now = time.monotonic()
         if now >= self._look_at or (self._behind and now >= self._retry_at):
-            self._thread.submit(self._do_due)
+            self._submit(self._do_due)
 
     def close(self, until: float, **metadata: Any) -> bool:
         """Seal what can be sealed, and write the session's end.
@@ -179,6 +180,7 @@ class Sealer:
         Returns:
             whether all is sealed and said in ``session.json``.
         """
+        self._drop_parquet()
         last = self._thread.submit(self._end, until, metadata)
         self._thread.shutdown(wait=False)
         with contextlib.suppress(concurrent.futures.TimeoutError):
@@ -200,13 +202,20 @@ class Sealer:
                 return
             else:
                 concurrent.futures.wait([self._groups[0]], _GLANCE)
-        self._groups.append(self._thread.submit(self._parquet.write, group.batches))
+        self._groups.append(self._submit(self._write, self._parquet, group.batches))
 
     def _drop_parquet(self) -> None:
         """Have the segment made from its file later on."""
         parquet, self._parquet = self._parquet, None
         if parquet is not None:
-            self._thread.submit(parquet.abandon)
+            self._submit(parquet.abandon)
+
+    def _submit(
+        self, step: Callable[..., None], *arguments: Any
+    ) -> concurrent.futures.Future[None]:
+        work = self._thread.submit(step, *arguments)
+        work.add_done_callback(_report)
+        return work
 
     # What follows runs in the thread.
 
@@ -214,11 +223,10 @@ class Sealer:
     def _behind(self) -> bool:
         return self._stale or bool(self._unsealed)
 
-    def _step(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except OSError as error:
-            self._put_off(error)
+    @staticmethod
+    def _write(parquet: SealedWriter, batches: list[pa.RecordBatch]) -> None:
+        with contextlib.suppress(OSError):  # it lacks rows then, and is made from the file
+            parquet.write(batches)
 
     def _take(self, closed: Closed) -> None:
         self._unsealed.append(closed)
@@ -251,13 +259,16 @@ class Sealer:
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + _LOOK
                 self._keeper.remove_what_must_go(self._metadata)
-        except OSError as error:
+        except (OSError, pa.ArrowException, FormatError) as error:
             self._put_off(error)
 
-    def _put_off(self, error: OSError) -> None:
+    def _put_off(self, error: Exception) -> None:
         self._retry_at = time.monotonic() + _RETRY
-        self._observer.failed(errno.errorcode.get(error.errno or 0, "unknown"))
-        _log.warning("cannot seal a segment or write %s yet: %s", SESSION_FILE, error.strerror)
+        number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
+        self._observer.failed(errno.errorcode.get(number or 0, type(error).__name__))
+        _log.warning(
+            "cannot seal a segment, remove one or write %s yet: %s", SESSION_FILE, reason or error
+        )
         with contextlib.suppress(OSError):
             self._keeper.remove_what_must_go(self._metadata)
 
@@ -303,6 +314,16 @@ class Sealer:
             self._do_due()
             if not self._behind or time.monotonic() + _GLANCE >= until:
                 self._keeper.close()
+                for closed in self._unsealed:
+                    if closed.parquet is not None:
+                        closed.parquet.abandon()
                 return not self._behind
             self._retry_at = 0.0
             time.sleep(min(0.2, max(0.0, until - time.monotonic())))
+
+
+def _report(work: concurrent.futures.Future[None]) -> None:
+    """Say what nobody expected; sealing goes on with the next step."""
+    error = work.exception()
+    if error is not None:
+        _log.error("a step of sealing failed: %r", error, exc_info=error)

@@ -90,6 +90,8 @@ class SessionWriter:
         self.extra: dict[str, Any] = {}
         session = _first_metadata(directory, metadata)
         self._sealer = Sealer(directory, session, limits.retention, observer, hurry)
+        with contextlib.suppress(PermissionError):  # a directory that may be written, but not read
+            sync(directory.parent)
         self._number = 1
         self._open: SegmentWriter | None = None
         self._begin()
