@@ -148,9 +148,9 @@ def parse_strace(lines: Iterable[str], table: Mapping[str, Syscall]) -> Iterator
         if match is None:
             raise StraceError(f"not a system call: {text}")
         call = table.get(match["name"])
-        if call is None:
-            continue
         arguments = _split(match["arguments"])
+        if call is None or not _takes_path(call, arguments):
+            continue
         result = _result(match["result"])
         for number, role in zip(call.paths, call.roles, strict=True):
             path = _path(arguments[number - 1])
@@ -191,6 +191,10 @@ def _split(arguments: str) -> list[str]:
             parts.append(arguments[start:at].strip())
             start = at + 1
     return [*parts, arguments[start:].strip()]
+
+
+def _takes_path(call: Syscall, arguments: Sequence[str]) -> bool:
+    return call.name != "fsconfig" or arguments[1].startswith("FSCONFIG_SET_PATH")
 
 
 def _path(argument: str) -> bytes | None:

@@ -36,12 +36,15 @@
 #define AT_FDCWD -100
 #define FD_PATH_PREFIX 8 /* length of /dev/fd/ */
 #define RESOLVE_IN_ROOT 0x10
+#define FSCONFIG_SET_PATH 3
+#define FSCONFIG_SET_PATH_EMPTY 4
 #define WAKE_NOW 2 /* BPF_RB_FORCE_WAKEUP */
 #define EPERM 1
 #define EACCES 13
 #define ENOSYS 38
 #define LEVEL_UNKNOWN 0xffffffff
-#define MAX_LEVELS 32
+#define WALKS_PER_ROW 15 /* of two in a chain of programs, which has at most 32 (MAX_TAIL_CALL_CNT) */
+#define MAX_LEVELS 32 /* that a task may be below a root, when it is the first there */
 
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
 struct spec {
@@ -64,6 +67,7 @@ struct config {
 	u32 roots;
 	u32 epoch; /* counts segments: each segment names each file anew */
 	u64 execs; /* counts traced execs: each makes a task another program */
+	u64 watched_from; /* CLOCK_MONOTONIC, ns: on_sys_enter is attached; 0: it is not */
 	u32 seccomp; /* set here: traced tasks have a filter */
 	u32 spare;
 	struct root root[MAX_ROOTS];
@@ -137,7 +141,9 @@ struct call {
 	u32 blocked;
 	u32 role;
 	u32 last_role;
-	u64 request; /* struct io_kiocb * of a call that was submitted through io_uring */
+	u64 requests; /* of io_uring, so far */
+	u64 request; /* the number of a call that was submitted through io_uring */
+	u64 replaced; /* the number of one that was in its place, and of whose end nothing was seen */
 	u64 result; /* struct path * of what the call led to, or 0 */
 	u64 written_from, written_to; /* what the call wrote to the program's memory */
 	/* the row */
@@ -145,6 +151,7 @@ struct call {
 	u32 mark;
 	u32 todo;
 	u32 walking;
+	u32 walks; /* programs of the chain that the row has used */
 	/* the walk */
 	u32 from, at;
 	u64 hash;
@@ -176,7 +183,7 @@ BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
-BPF_F_TABLE("lru_hash", u64, u32, in_flight, 16384, 0);
+BPF_F_TABLE("lru_hash", u64, u64, in_flight, 16384, 0);
 BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, struct execat, execats, 1024, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
@@ -243,12 +250,17 @@ static inline struct block *get_block(u64 serial)
 	return blocks.lookup(&index);
 }
 
+/* The task's struct cgroup *. */
+static inline u64 own_cgroup(void)
+{
+	return load(load(bpf_get_current_task() + AT_task_struct__cgroups) + AT_css_set__dfl_cgrp);
+}
+
 /* The id of the task's cgroup at this depth of the tree; 0 if that lies higher. */
 static inline u64 ancestor_cgroup(u32 level)
 {
 #ifdef AT_cgroup__ancestor_ids /* until Linux 6.0; the helper is for tracing since 5.15 */
-	u64 set = load(bpf_get_current_task() + AT_task_struct__cgroups);
-	u64 cgroup = load(set + AT_css_set__dfl_cgrp);
+	u64 cgroup = own_cgroup();
 
 	if (level > load32(cgroup + AT_cgroup__level))
 		return 0;
@@ -264,15 +276,15 @@ static inline u64 ancestor_cgroup(u32 level)
  */
 static inline bool find_level(struct root *root)
 {
-	for (u32 level = 0; level < MAX_LEVELS; level++) {
-		u64 id = ancestor_cgroup(level);
+	u32 level = load32(own_cgroup() + AT_cgroup__level);
 
-		if (!id)
-			break;
-		if (id == root->cgroup) {
+	for (u32 i = 0; i < MAX_LEVELS; i++) {
+		if (ancestor_cgroup(level) == root->cgroup) {
 			root->level = level;
 			return true;
 		}
+		if (!level--)
+			break;
 	}
 	return false;
 }
@@ -414,19 +426,43 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 	return got - 1;
 }
 
-/* Does the path begin at a directory that the row must name? */
-static inline bool has_base(struct call *call, struct block *block, long length)
+/* The call went well with NULL for a path, as it does for futimens(3): there is none to read. */
+static inline bool needs_no_path(struct call *call, u32 role)
+{
+	return !call->path[role & 1] && call->ret >= 0;
+}
+
+/* Has the call changed where relative paths begin? */
+static inline bool has_moved(struct call *call)
+{
+	return call->act & ACT_MOVES && call->ret == 0 && !call->blocked;
+}
+
+/* Does the path begin at a directory? */
+static inline bool is_relative(struct call *call, struct block *block, long length)
 {
 	u64 at = block->path_end;
 
 	opaque(at);
 	if (length <= 0 || at >= PATH_BYTES)
 		return false;
-	if (call->act & ACT_MOVES && call->ret == 0 && !call->blocked) /* it is another one by now */
-		return false;
 	if (call->act & ACT_TARGET && call->role == 0)
 		return false;
 	return call->kind & KIND_IN_ROOT || block->area[at] != '/';
+}
+
+/* Keeps the numbers of a request where else stands what a call led to, before any walk. */
+static inline void keep_request(struct call *call, struct block *block, u64 n)
+{
+	u64 at = NAMES_START + block->names_end, ids[2] = {call->request, call->replaced};
+
+	opaque(at);
+	if (at > AREA_BYTES - sizeof(ids) || n >= ROWS)
+		return;
+	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
+	block->real_from[n] = at;
+	block->real_to[n] = at + sizeof(ids);
+	block->names_end += sizeof(ids);
 }
 
 /* Which of two rows says what the call led to: exec's last interpreter, pivot_root's new root. */
@@ -468,16 +504,22 @@ static inline bool row(struct call *call)
 	if (length < 0) {
 		length = 0;
 		if (!(call->kind & KIND_URING_DONE))
-			call->mark |= MARK_UNREADABLE;
+			call->mark |= needs_no_path(call, role) ? MARK_NO_PATH : MARK_UNREADABLE;
 	}
 	block->path_to[n] = block->path_end + length;
-	if (has_base(call, block, length))
-		call->todo |= WALK_BASE;
-	if (call->request || (call->result && role == result_role(call)))
+	if (is_relative(call, block, length)) {
+		if (!has_moved(call))
+			call->todo |= WALK_BASE;
+		else if (role == result_role(call)) /* where it went is all that can be said */
+			call->mark |= MARK_BASE_UNRESOLVED;
+	}
+	if (call->result && role == result_role(call))
 		call->todo |= WALK_REAL;
 	block->base[n] = NO_BASE;
 	block->real_from[n] = 0;
 	block->real_to[n] = 0;
+	if (call->request)
+		keep_request(call, block, n);
 	return true;
 }
 
@@ -585,7 +627,7 @@ static inline bool first_sight(struct call *call, struct config *cfg, u64 ino)
 	return true;
 }
 
-/* Device and inode go before the names of the walk; a request's address takes their place. */
+/* Device and inode go before the names of the walk. */
 static inline bool prepare_real(struct call *call, struct block *block)
 {
 	struct config *cfg = get_config();
@@ -593,17 +635,12 @@ static inline bool prepare_real(struct call *call, struct block *block)
 
 	if (!cfg)
 		return false;
-	if (call->request) {
-		ids[0] = call->request;
-		ids[1] = 0;
-	} else {
-		start_at(call, call->result);
-		inode = DENTRY(call, d_inode);
-		if (!inode)
-			return false;
-		ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
-		ids[1] = load(inode + AT_inode__i_ino);
-	}
+	start_at(call, call->result);
+	inode = DENTRY(call, d_inode);
+	if (!inode)
+		return false;
+	ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
+	ids[1] = load(inode + AT_inode__i_ino);
 	at = call->at;
 	opaque(at);
 	opaque(n);
@@ -615,8 +652,6 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	call->from = at + sizeof(ids);
 	call->at = at + sizeof(ids);
 	block->names_end = call->at - NAMES_START;
-	if (call->request)
-		return false;
 	call->mark |= MARK_HAS_ID;
 	if (call->act & ACT_OPENS && !first_sight(call, cfg, ids[1]))
 		return false;
@@ -685,6 +720,12 @@ static inline void end_exe(struct call *call, struct block *block)
 	block->names_end = call->at - NAMES_START;
 }
 
+/* May the row walk on, and there is still enough of the chain for the call's other row? */
+static inline bool leaves_room(struct call *call)
+{
+	return call->role == call->last_role || ++call->walks < WALKS_PER_ROW;
+}
+
 /* A chain of programs has a length, and with it the depth of a directory that can be named. */
 static inline void give_up_walks(struct call *call)
 {
@@ -716,6 +757,8 @@ static inline void end_walk(struct call *call, struct block *block, bool complet
 		call->mark |= complete ? MARK_HAS_REAL : MARK_REAL_UNRESOLVED;
 		if (!complete)
 			return;
+		if (has_moved(call))
+			call->mark &= ~MARK_BASE_UNRESOLVED;
 		block->real_to[n] = call->at;
 		block->names_end = call->at - NAMES_START;
 	}
@@ -725,16 +768,36 @@ static inline void end_walk(struct call *call, struct block *block, bool complet
 #define WALK_WHOLE 1
 #define WALK_BROKEN 2
 
-/* Appends the dentry's name and a NUL to the area; returns their length, or less than 1. */
+/*
+ * Appends the dentry's name and a NUL to the area; returns their length, or less than 1. A name
+ * that is not as long as it says is not this name: longer than any of Linux, or just changing.
+ */
 static inline long append_name(struct call *call, struct block *block, u64 at)
 {
 	u64 name = DENTRY(call, d_name__name);
 	u32 length = DENTRY(call, d_name__hash_len) >> 32;
+	long got;
 
-	if (name != call->here.dentry + AT_dentry__short_name || length >= SHORT_NAME_BYTES)
-		return bpf_probe_read_kernel_str(block->area + at, NAME_BYTES, (void *)name);
+	if (name != call->here.dentry + AT_dentry__short_name || length >= SHORT_NAME_BYTES) {
+		got = bpf_probe_read_kernel_str(block->area + at, NAME_BYTES, (void *)name);
+		return got == (long)length + 1 ? got : 0;
+	}
 	__builtin_memcpy(block->area + at, call->dentry + AT_dentry__short_name, SHORT_NAME_BYTES);
 	return length + 1;
+}
+
+/* Is this the walk from where chroot(2) went? */
+static inline bool is_chroots(struct call *call)
+{
+	return call->act & ACT_CHROOT && call->todo == WALK_REAL;
+}
+
+/* A mount that has been taken away has no parent either. */
+static inline bool is_namespace_root(struct call *call, u64 mount)
+{
+	u64 space = load(load(call->task + AT_task_struct__nsproxy) + AT_nsproxy__mnt_ns);
+
+	return load(space + AT_mnt_namespace__root) == mount;
 }
 
 /* From the root of a mount to the place where it is mounted. */
@@ -743,8 +806,8 @@ static inline int leave_mount(struct call *call)
 	u64 mount = call->here.mount - AT_mount__mnt;
 	u64 parent = load(mount + AT_mount__mnt_parent);
 
-	if (!parent || parent == mount) /* the root of the mount namespace */
-		return call->act & ACT_CHROOT && !(call->todo & ~WALK_REAL) ? WALK_WHOLE : WALK_BROKEN;
+	if (!parent || parent == mount)
+		return is_chroots(call) && is_namespace_root(call, mount) ? WALK_WHOLE : WALK_BROKEN;
 	call->here.dentry = load(mount + AT_mount__mnt_mountpoint);
 	call->here.mount = parent + AT_mount__mnt;
 	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
@@ -764,7 +827,7 @@ static inline int step(struct call *call, struct block *block)
 	long length;
 
 	if (call->here.dentry == call->root.dentry && call->here.mount == call->root.mount &&
-	    !(call->act & ACT_CHROOT && call->todo == WALK_REAL))
+	    !is_chroots(call))
 		return WALK_WHOLE;
 	if (call->here.dentry == call->mount_root)
 		return leave_mount(call);
@@ -803,6 +866,7 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 	if (row(call)) {
 		if (call->todo) {
 			call->walking = 0;
+			call->walks = 0;
 			steps.call(ctx, STEP_WALK);
 			give_up_walks(call);
 		}
@@ -836,7 +900,8 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 			call->walking = 0;
 		}
 		if (call->todo) {
-			steps.call(ctx, STEP_WALK);
+			if (leaves_room(call))
+				steps.call(ctx, STEP_WALK);
 			give_up_walks(call);
 		}
 	}
@@ -895,6 +960,22 @@ static inline void read_thread(struct thread *thread)
 	bpf_probe_read_kernel(thread, sizeof(*thread), (void *)bpf_get_current_task());
 }
 
+/*
+ * A call of the x32 ABI has the number of the 64-bit call and a bit, but for those whose arguments
+ * are laid out as for 32 bits: of ours the execs (arch/x86/entry/syscalls/syscall_64.tbl).
+ */
+static inline u32 plain_number(u32 nr)
+{
+#ifdef X32_BIT
+	if (!(nr & X32_BIT))
+		return nr;
+	nr &= ~X32_BIT;
+	return nr == X32_EXECVE ? NR_EXECVE : nr == X32_EXECVEAT ? NR_EXECVEAT : nr;
+#else
+	return nr;
+#endif
+}
+
 /* A 32-bit call, also one made by int 0x80 from 64-bit code, has its arguments elsewhere. */
 static inline bool is_compat(struct thread *thread)
 {
@@ -906,25 +987,45 @@ static inline bool has_filter(struct thread *thread)
 	return thread->word[SECCOMP_WORD] & SECCOMP_BIT;
 }
 
+/* A tracer gets the call instead of the kernel: ptrace(2), PTRACE_SYSEMU. */
+static inline bool is_emulated(struct thread *thread)
+{
+	return thread->word[EMULATED_WORD] & EMULATED_BIT;
+}
+
+static inline bool gives(u32 nr, s64 ret)
+{
+	return ret == nr || ret == -EPERM || ret == -EACCES || ret == -ENOSYS;
+}
+
 /*
  * Did a seccomp filter answer the call instead of the kernel? Such a call has an exit, but no
- * entry. Entries are watched only once a traced task has a filter; of a task whose entries are
- * not known yet, a result that filters use to give counts as the filter's.
+ * entry. Entries are watched only once a traced task has a filter, and then of all tasks: filters
+ * come while calls are under way (SECCOMP_FILTER_FLAG_TSYNC). Where it is not known whether an
+ * entry was to be seen, a result that filters use to give counts as the filter's.
  */
-static inline bool is_blocked(struct config *cfg, u32 nr, s64 ret)
+static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret)
 {
-	u32 tid = bpf_get_current_pid_tgid(), *entry = entered.lookup(&tid);
+	u32 tid = bpf_get_current_pid_tgid(), none = 0, *entry;
 	bool matches;
 
-	if (!cfg->seccomp) {
+	if (filtered && !cfg->seccomp) {
 		cfg->seccomp = 1;
 		ring_bell();
 	}
-	if (!entry)
-		return ret == nr || ret == -EPERM || ret == -EACCES || ret == -ENOSYS;
-	matches = *entry == nr + 1;
-	*entry = 0;
-	return !matches;
+	if (!cfg->watched_from)
+		return filtered && gives(nr, ret);
+	entry = entered.lookup(&tid);
+	if (entry) {
+		matches = *entry == nr + 1;
+		*entry = 0;
+		return filtered && !matches;
+	}
+	entered.update(&tid, &none);
+	if (!filtered)
+		return false;
+	return load(bpf_get_current_task() + AT_task_struct__start_time) >= cfg->watched_from ||
+	       gives(nr, ret);
 }
 
 /* The argument in word `place` of the registers, counted from 1; 0 where there is none. */
@@ -958,6 +1059,17 @@ static inline void find_written(struct call *call, struct spec *spec, bool compa
 	call->written_to += spec->output_words ? spec->output_words * 4 : call->ret;
 }
 
+/*
+ * An exec that fails late has the memory of the new program already, and kills: what is at the
+ * address of the path now is not what was passed. The loader of ELF files sets end_code last.
+ */
+static inline bool has_lost_memory(struct call *call)
+{
+	u64 mm = load(call->task + AT_task_struct__mm);
+
+	return call->act & ACT_EXEC && !load(mm + AT_mm_struct__end_code);
+}
+
 /* The path that the call led to, for a row that says so. */
 static inline u64 result_path(struct call *call)
 {
@@ -973,12 +1085,20 @@ static inline u64 result_path(struct call *call)
 	return fs + (call->act & ACT_CHROOT ? AT_fs_struct__root : AT_fs_struct__pwd);
 }
 
+/* fsconfig gets a path, or a number or whatever else, as its command says. */
+static inline bool takes_path(struct call *call)
+{
+	return !(call->act & ACT_FSCONFIG) || call->flags == FSCONFIG_SET_PATH ||
+	       call->flags == FSCONFIG_SET_PATH_EMPTY;
+}
+
 /* openat2 has its flags in user memory: struct open_how { u64 flags, mode, resolve; }. */
 static inline void read_open_how(struct call *call)
 {
 	u64 how[3] = {};
 
-	bpf_probe_read_user(how, sizeof(how), (void *)call->flags);
+	if (bpf_probe_read_user(how, sizeof(how), (void *)call->flags))
+		call->kind |= KIND_NO_FLAGS;
 	call->flags = how[0];
 	if (how[2] & RESOLVE_IN_ROOT)
 		call->kind |= KIND_IN_ROOT;
@@ -987,7 +1107,7 @@ static inline void read_open_how(struct call *call)
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 regs = ctx->args[0], cgroup;
-	u32 nr = load32(regs + AT_NR);
+	u32 nr = plain_number(load32(regs + AT_NR));
 	struct config *cfg;
 	struct spec *spec;
 	struct call *call;
@@ -1007,7 +1127,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (!cgroup)
 		return 0;
 	read_thread(&thread);
-	blocked = has_filter(&thread) && is_blocked(cfg, nr, ret);
+	blocked = is_emulated(&thread) || is_blocked(cfg, has_filter(&thread), nr, ret);
 	compat = is_compat(&thread);
 	if (compat) {
 		nr += COMPAT;
@@ -1024,11 +1144,17 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	call->act = spec->act;
 	call->ret = ret;
 	call->blocked = blocked;
-	call->path[0] = argument(call, spec->path[0], compat);
-	call->path[1] = argument(call, spec->path[1], compat);
+	if (!has_lost_memory(call)) {
+		call->path[0] = argument(call, spec->path[0], compat);
+		call->path[1] = argument(call, spec->path[1], compat);
+	}
 	call->dirfd[0] = dirfd_argument(call, spec->dirfd[0], compat);
 	call->dirfd[1] = dirfd_argument(call, spec->dirfd[1], compat);
 	call->flags = argument(call, spec->flags, compat);
+	if (!takes_path(call)) {
+		call->busy = 0;
+		return 0;
+	}
 	if (spec->path[1])
 		call->last_role = 1;
 	if (spec->act & ACT_OPEN_HOW)
@@ -1039,10 +1165,10 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Attached only when a traced task has a seccomp filter: see is_blocked(). */
+/* Attached only once a traced task has a seccomp filter: see is_blocked(). */
 int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	u32 nr = ctx->args[1], entry = nr + 1, tid;
+	u32 nr = plain_number(ctx->args[1]), entry = nr + 1, tid;
 	struct spec *spec;
 	struct config *cfg;
 
@@ -1085,7 +1211,7 @@ static inline void take_apart_fd_path(struct call *call)
 int on_prepare_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 regs = bpf_task_pt_regs(bpf_get_current_task_btf()), bprm = ctx->args[1];
-	u32 nr = load32(regs + AT_NR);
+	u32 nr = plain_number(load32(regs + AT_NR));
 	struct config *cfg = get_config();
 	struct execat execat = {};
 	struct thread thread = {};
@@ -1132,6 +1258,7 @@ static inline void recognise_execveat(struct call *call, u64 bprm)
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 bprm = ctx->args[2], cgroup, interp;
+	u32 old_tid = ctx->args[1];
 	struct config *cfg = get_config();
 	struct call *call;
 
@@ -1156,6 +1283,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	}
 	recognise_execveat(call, bprm);
 	call->result = load(bprm + AT_linux_binprm__file) + AT_file__f_path;
+	entered.delete(&old_tid); /* a thread that is not the first takes the first one's id */
 	__sync_fetch_and_add(&cfg->execs, 1);
 	call->execs = cfg->execs;
 	begin_rows(ctx, call);
@@ -1166,7 +1294,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 /*
  * io_uring makes calls that no system call shows. A request is seen where it is submitted, with
  * its paths copied by the kernel, and where it completes, with its result; the reader joins the
- * two rows by the request's address.
+ * two rows by a number. A request that was not accepted has only what the program wrote for it.
  */
 static inline u32 uring_kind(u64 req)
 {
@@ -1176,78 +1304,117 @@ static inline u32 uring_kind(u64 req)
 	return URING + opcode;
 }
 
-/* A field of the request's command; `place` is its offset, counted from 1. */
-static inline u64 command_field(u64 req, u8 place)
+/* A field of what the request is about; `place` is its offset, counted from 1. */
+static inline u64 field_of(u64 from, u8 place)
 {
-	return load(req + AT_io_kiocb__cmd + place - 1);
+	return load(from + place - 1);
 }
 
-static inline u64 command_path(u64 req, u8 place)
+/* The address of a path: the kernel's copy of it, or the program's own. */
+static inline u64 path_of(u64 from, u8 place, bool copied)
 {
-	return place ? load(command_field(req, place) + AT_filename__name) : 0;
+	u64 path = place ? field_of(from, place) : 0;
+
+	return path && copied ? load(path + AT_filename__name) : path;
 }
 
-static inline s32 command_dirfd(u64 req, u8 place)
+static inline s32 dirfd_of(u64 from, u8 place)
 {
-	return place ? (s32)command_field(req, place) : AT_FDCWD;
+	return place ? (s32)field_of(from, place) : AT_FDCWD;
+}
+
+/* Gives the request a number; one that was in its place before is over, seen or not. */
+static inline void number_request(struct call *call, u64 req)
+{
+	u64 *before = in_flight.lookup(&req);
+
+	call->request = ++call->requests * CPUS + bpf_get_smp_processor_id();
+	call->replaced = before ? *before : 0;
+	in_flight.update(&req, &call->request);
+}
+
+/* The call that a request makes, with its fields `from` there, in the places of table[place]. */
+static inline struct call *begin_request(u64 req, u64 from, u32 place, bool copied)
+{
+	struct spec *spec = table.lookup(&place);
+	struct config *cfg;
+	struct call *call;
+	u64 cgroup;
+
+	if (!spec || !spec->wanted)
+		return NULL;
+	cfg = get_config();
+	if (!cfg)
+		return NULL;
+	cgroup = traced_cgroup(cfg);
+	if (!cgroup)
+		return NULL;
+	call = begin_call(cfg, cgroup, uring_kind(req));
+	if (!call)
+		return NULL;
+	number_request(call, req);
+	call->kernel_path = copied;
+	call->act = spec->act;
+	call->ret = 0;
+	call->path[0] = path_of(from, spec->path[0], copied);
+	call->path[1] = path_of(from, spec->path[1], copied);
+	call->dirfd[0] = dirfd_of(from, spec->dirfd[0]);
+	call->dirfd[1] = dirfd_of(from, spec->dirfd[1]);
+	if (spec->flags)
+		call->flags = (u32)field_of(from, spec->flags);
+	else
+		call->kind |= KIND_NO_FLAGS;
+	if (spec->path[1])
+		call->last_role = 1;
+	return call;
 }
 
 int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = ctx->args[0], cgroup;
-	u32 kind = uring_kind(req);
-	struct spec *spec = table.lookup(&kind);
-	struct config *cfg;
-	struct call *call;
-	u32 one = 1;
+	u64 req = ctx->args[0], command = req + AT_io_kiocb__cmd;
+	struct call *call = begin_request(req, command, uring_kind(req), true);
 
-	if (!spec || !spec->wanted)
-		return 0;
-	cfg = get_config();
-	if (!cfg)
-		return 0;
-	cgroup = traced_cgroup(cfg);
-	if (!cgroup)
-		return 0;
-	call = begin_call(cfg, cgroup, kind);
 	if (!call)
 		return 0;
-	in_flight.update(&req, &one);
-	call->request = req;
-	call->kernel_path = 1;
-	call->act = spec->act;
-	call->ret = 0;
-	call->path[0] = command_path(req, spec->path[0]);
-	call->path[1] = command_path(req, spec->path[1]);
-	call->dirfd[0] = command_dirfd(req, spec->dirfd[0]);
-	call->dirfd[1] = command_dirfd(req, spec->dirfd[1]);
-	if (spec->flags)
-		call->flags = (u32)command_field(req, spec->flags);
-	if (spec->path[1])
-		call->last_role = 1;
-	if (spec->act & ACT_OPENS &&
-	    load(req + AT_io_kiocb__cmd + AT_io_open__how__resolve) & RESOLVE_IN_ROOT)
+	if (call->act & ACT_OPENS && load(command + AT_io_open__how__resolve) & RESOLVE_IN_ROOT)
 		call->kind |= KIND_IN_ROOT;
+	begin_rows(ctx, call);
+	return 0;
+}
+
+/* A request with a bad path, bad flags, or what else is looked at before it may run. */
+int on_uring_failed(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 req = ctx->args[1], entry = ctx->args[0];
+	struct call *call = begin_request(req, entry, uring_kind(req) + URING_ENTRIES, false);
+
+	if (!call)
+		return 0;
+	call->ret = (s32)ctx->args[2];
 	begin_rows(ctx, call);
 	return 0;
 }
 
 int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = ctx->args[1];
+	u64 req = ctx->args[1], *request, number;
 	u32 kind = uring_kind(req);
 	struct spec *spec = table.lookup(&kind);
 	struct config *cfg = get_config();
 	struct call *call;
 
-	if (!spec || !spec->wanted || !cfg || !in_flight.lookup(&req))
+	if (!spec || !spec->wanted || !cfg)
 		return 0;
+	request = in_flight.lookup(&req);
+	if (!request)
+		return 0;
+	number = *request;
 	in_flight.delete(&req);
 	call = begin_call(cfg, bpf_get_current_cgroup_id(), kind | KIND_URING_DONE);
 	if (!call)
 		return 0;
 	call->act = spec->act;
-	call->flags = req;
+	call->flags = number;
 	call->ret = (s32)load32(req + AT_io_kiocb__cqe__res);
 	call->dirfd[0] = AT_FDCWD;
 	/* A file that goes to a slot of the ring has no descriptor. */

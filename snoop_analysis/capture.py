@@ -81,6 +81,7 @@ class Capture:
         if skip_damaged:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
         self.database.execute(statement("normalise"))
+        self.database.execute(statement("calls"))
         self.database.execute(statement("tables"))
         with self.reading():
             self.database.execute(f"CREATE VIEW rows AS {self._rows()}")

@@ -27,10 +27,12 @@ EXEC_INTERPRETER: Final = "exec_interpreter"
 # user space never sees them: the call starts again or ends with EINTR.
 _RESTART_FIRST: Final = -516
 _RESTART_LAST: Final = -512
+_ECANCELED: Final = -125
 
 _NOTES: Final = (
     schema.BLOCKED,
     schema.RESTARTED,
+    schema.CANCELLED,
     schema.UNREADABLE,
     schema.UNRESOLVED_BASE,
     schema.DELETED,
@@ -98,7 +100,8 @@ class EventBuilder:
         interpreter = _is_set(kind, layout.KIND_EXEC) & _is_set(kind, layout.KIND_ROLE)
         name = np.where(interpreter, len(self._names) - 1, self._name[call])
         restarted = (ret >= _RESTART_FIRST) & (ret <= _RESTART_LAST)
-        no_result = restarted | _is_set(mark, layout.MARK_BLOCKED)
+        cancelled = (ret == _ECANCELED) & _is_set(kind, layout.KIND_URING_DONE)
+        no_result = restarted | cancelled | _is_set(mark, layout.MARK_BLOCKED)
         ts = (in_order(rows.ts).astype(np.int64) + self.clock_offset) // 1000
         return {
             "ts": pa.array(ts).cast(pa.timestamp("us")).cast(_TYPES["ts"]),
@@ -106,7 +109,7 @@ class EventBuilder:
             "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(self._has_dirfd[call])),
             "flags": pa.array(in_order(rows.flags), mask=_mask(has_flags)),
             "ret": pa.array(ret, mask=_mask(~no_result)),
-            "note": _words(_note(mark, restarted), _NOTES),
+            "note": _words(_note(mark, restarted, cancelled), _NOTES),
             "path_role": _words(self._role[call], _ROLES),
         }
 
@@ -135,12 +138,15 @@ def _with_requests(batch: pa.RecordBatch, rows: Rows, in_order: _Orderer) -> pa.
     kind = in_order(rows.kind)
     done = _is_set(kind, layout.KIND_URING_DONE)
     submitted = ((kind & np.uint32(layout.KIND_INDEX)) >= opcodes.FIRST) & ~done
-    address = in_order(rows.flags).copy()
+    number, replaced = in_order(rows.flags).copy(), np.zeros(len(rows), np.uint64)
     if submitted.any():
         starts = in_order(rows.real_from)[submitted]
-        address[submitted] = _words_at(rows.real_data, starts, 1)[:, 0]
-    request = pa.array(address, mask=~(submitted | done))
-    return batch.append_column(uring.REQUEST, request).append_column(uring.DONE, pa.array(done))
+        number[submitted], replaced[submitted] = _words_at(rows.real_data, starts, 2).T
+    return (
+        batch.append_column(uring.REQUEST, pa.array(number, mask=~(submitted | done)))
+        .append_column(uring.REPLACED, pa.array(replaced))
+        .append_column(uring.DONE, pa.array(done))
+    )
 
 
 def _words_at(data: Array, starts: Array, count: int) -> Array:
@@ -162,19 +168,21 @@ def _words(indices: Array, words: Sequence[str | None]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(values, pa.array(words, pa.string()))
 
 
-def _note(mark: Array, restarted: Array) -> Array:
+def _note(mark: Array, restarted: Array, cancelled: Array) -> Array:
     """Index into ``_NOTES`` or -1; where several hold, the first of them."""
-    if not restarted.any() and not (mark & np.uint32(layout.MARK_UNUSUAL)).any():
+    ordinary = not (mark & np.uint32(layout.MARK_UNUSUAL)).any()
+    if ordinary and not (restarted | cancelled).any():
         return np.full(len(mark), -1, np.int32)
     return np.select(
         [
             _is_set(mark, layout.MARK_BLOCKED),
             restarted,
+            cancelled,
             _is_set(mark, layout.MARK_UNREADABLE),
             _is_set(mark, layout.MARK_BASE_UNRESOLVED),
             _is_set(mark, layout.MARK_BASE_DELETED | layout.MARK_REAL_DELETED),
         ],
-        [0, 1, 2, 3, 4],
+        range(len(_NOTES)),
         default=-1,
     )
 
@@ -205,8 +213,8 @@ def _distinct_words(words: Sequence[str | None], indices: Array) -> pa.Array:
 
 def _path_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
     encoded = _paths(rows).dictionary_encode()
-    unreadable = _is_set(in_order(rows.mark), layout.MARK_UNREADABLE)
-    index = np.where(unreadable, -1, in_order(encoded.indices.to_numpy()))
+    none = _is_set(in_order(rows.mark), layout.MARK_UNREADABLE | layout.MARK_NO_PATH)
+    index = np.where(none, -1, in_order(encoded.indices.to_numpy()))
     path, path_bytes = _text(encoded.dictionary, index)
     distinct = {names: number for number, names in enumerate(dict.fromkeys(rows.bases))}
     place = np.array([*(distinct[names] for names in rows.bases), -1])

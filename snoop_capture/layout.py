@@ -53,6 +53,7 @@ MARK_HAS_REAL: Final = 32
 MARK_REAL_DELETED: Final = 64
 MARK_REAL_UNRESOLVED: Final = 128
 MARK_BLOCKED: Final = 256
+MARK_NO_PATH: Final = 512  # the call needs none, and went well with NULL
 # The bits that an ordinary row does not have.
 MARK_UNUSUAL: Final = 0x1FF & ~(MARK_HAS_BASE | MARK_HAS_ID | MARK_HAS_REAL)
 

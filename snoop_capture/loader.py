@@ -33,6 +33,7 @@ _OPTIONAL_HOOKS: Final = {
 }
 _URING_HOOKS: Final = {
     "on_uring_submit": ("io_uring_submit_req", "io_uring_submit_sqe"),  # since 6.3, and before
+    "on_uring_failed": ("io_uring_req_failed",),
     "on_uring_complete": ("io_uring_complete",),
 }
 _STEPS: Final = {"next_row": 0, "walk": 1}

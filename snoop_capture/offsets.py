@@ -17,6 +17,10 @@ _FIELDS: Final = (
     "task_struct.mm",
     "task_struct.real_parent",
     "task_struct.tgid",
+    "task_struct.start_time",
+    "task_struct.nsproxy",
+    "nsproxy.mnt_ns",
+    "mnt_namespace.root",
     "fs_struct.root",
     "fs_struct.pwd",
     "path.mnt",
@@ -38,10 +42,14 @@ _FIELDS: Final = (
     "fdtable.fd",
     "file.f_path",
     "mm_struct.exe_file",
+    "mm_struct.end_code",
     "linux_binprm.filename",
     "linux_binprm.interp",
     "linux_binprm.fdpath",
     "linux_binprm.file",
+    "task_struct.cgroups",
+    "css_set.dfl_cgrp",
+    "cgroup.level",
 )
 _URING_FIELDS: Final = (
     "io_kiocb.opcode",
@@ -51,23 +59,26 @@ _URING_FIELDS: Final = (
     "io_open.how.resolve",
     "filename.name",
 )
-_ANCESTOR_FIELDS: Final = (
-    "task_struct.cgroups",
-    "css_set.dfl_cgrp",
-    "cgroup.level",
-    "cgroup.ancestor_ids",
-)
+_ANCESTOR_IDS: Final = "cgroup.ancestor_ids"
 _SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
 _SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
 
-# Flags at the head of thread_info: the field and the bit that a 32-bit call and a task with a
-# seccomp filter have. TS_COMPAT, SYSCALL_WORK_SECCOMP, TIF_SECCOMP (x86 before 5.11; arm64),
-# TIF_32BIT of the kernel's arch/*/include/asm/thread_info.h.
+# Flags at the head of thread_info: the field and the bit that a 32-bit call, a task with a
+# seccomp filter and one whose calls go to its tracer have. TS_COMPAT, SYSCALL_WORK_SECCOMP,
+# SYSCALL_WORK_SYSCALL_EMU, TIF_SECCOMP and TIF_SYSCALL_EMU (x86 before 5.11; arm64), TIF_32BIT of
+# the kernel's arch/*/include/asm/thread_info.h.
 _COMPAT_FLAG: Final = {"x86_64": (("status", 1),), "aarch64": (("flags", 22),)}
 _SECCOMP_FLAG: Final = {
     "x86_64": (("syscall_work", 0), ("flags", 8)),
     "aarch64": (("syscall_work", 0), ("flags", 11)),
 }
+_EMULATED_FLAG: Final = {
+    "x86_64": (("syscall_work", 3), ("flags", 6)),
+    "aarch64": (("syscall_work", 3), ("flags", 12)),
+}
+
+# Numbers of the x32 ABI: the bit that they have, and the two that are others without it, too.
+_X32: Final = {"X32_BIT": 0x40000000, "X32_EXECVE": 520, "X32_EXECVEAT": 545}
 
 # The registers that carry the number and the arguments of a call, and those of a 32-bit call.
 _REGISTERS: Final = {
@@ -137,13 +148,15 @@ def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
     fields = kernel.offsets(_FIELDS)
     if knows_uring(kernel):
         fields |= kernel.offsets(_URING_FIELDS)
-    if _has_all(kernel, _ANCESTOR_FIELDS):
-        fields |= kernel.offsets(_ANCESTOR_FIELDS)
+    if kernel.offset(_ANCESTOR_IDS) is not None:
+        fields |= kernel.offsets([_ANCESTOR_IDS])
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
     return {
         **{"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()},
         **_flag(kernel, "COMPAT", _COMPAT_FLAG[platform.machine()]),
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
+        **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
+        **(_X32 if platform.machine() == "x86_64" else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,
         "REGS_WORDS": layout.words,
@@ -152,7 +165,8 @@ def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
         "DENTRY_BYTES": short_name + _SHORT_NAME_BYTES,
         "COMPAT": COMPAT,
         "URING": opcodes.FIRST,
-        "TABLE_ROWS": opcodes.FIRST + opcodes.ROWS,
+        "URING_ENTRIES": opcodes.ROWS,
+        "TABLE_ROWS": opcodes.FIRST + 2 * opcodes.ROWS,
     }
 
 
@@ -167,7 +181,10 @@ def specs(kernel: KernelTypes, layout: Registers, table: dict[int, Syscall]) -> 
         call = table.get(index)
         found[index] = _spec(layout, index, call) if call else bytes([1, *[0] * 8])
     if knows_uring(kernel):
-        found |= {opcodes.FIRST + o.number: _request_spec(kernel, o) for o in OPCODES}
+        for opcode in OPCODES:
+            place = opcodes.FIRST + opcode.number
+            found[place] = _fields_spec(kernel, opcode, opcode.command, opcode.fields())
+            found[place + opcodes.ROWS] = _fields_spec(kernel, opcode, "io_uring_sqe", opcode.entry)
     return found
 
 
@@ -182,9 +199,13 @@ def _arguments(call: Syscall) -> tuple[int, ...]:
     return (*(*call.paths, 0)[:2], *(*call.dirfds, 0)[:2], call.flags)
 
 
-def _request_spec(kernel: KernelTypes, opcode: Opcode) -> bytes:
+def _fields_spec(
+    kernel: KernelTypes, opcode: Opcode, structure: str, fields: Iterable[str]
+) -> bytes:
+    """A request's ``struct spec``: where in the structure the fields are, counted from 1."""
+
     def place(field: str) -> int:
-        name = f"{opcode.command}.{field}"
+        name = f"{structure}.{field}"
         return kernel.offsets([name])[name] + 1 if field else 0
 
-    return bytes([1, *map(place, opcode.fields()), opcode.act, 0, 0])
+    return bytes([1, *map(place, fields), opcode.act, 0, 0])

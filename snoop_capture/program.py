@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,8 +19,9 @@ from snoop_capture import privileges
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
-_CONFIG: Final = struct.Struct("=IIQII")
-_SECCOMP_AT: Final = 16
+_CONFIG: Final = struct.Struct("=IIQQII")
+_WATCHED_AT: Final = 16
+_SECCOMP_AT: Final = 24
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
 _MAX_DESCRIPTORS: Final = 64
@@ -106,6 +108,7 @@ class Program:
             reason = os.strerror(ctypes.get_errno())
             raise CaptureError(f"cannot attach to the raw tracepoint sys_enter: {reason}")
         self.descriptors["link:on_sys_enter"] = link
+        self._config[_WATCHED_AT : _WATCHED_AT + 8] = struct.pack("=Q", time.monotonic_ns())
 
     def detach(self) -> None:
         """Take the program off its hooks; what is in the ring stays readable."""

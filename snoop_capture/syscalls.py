@@ -9,6 +9,7 @@ no such call), then its arguments in order. Words for arguments:
 ``target``            an ``old`` that has no base: a symbolic link's text is stored, not looked up;
                       what mount(2) gets is often no path at all
 ``dirfd``, ``flags``  as in the manual page
+``at``                the dirfd of the path before it
 ``how``               pointer to ``struct open_how``, openat2(2)
 ``out``               where the call writes as many bytes as it returns
 ``out144``            where it writes so many
@@ -16,10 +17,11 @@ no such call), then its arguments in order. Words for arguments:
 
 A last word in brackets says what a success means: ``[opens]`` it returns a file descriptor for
 the path, ``[exec]`` the program was replaced, ``[chdir]`` and ``[chroot]`` the base of later
-relative paths is a new one. A call whose arguments differ between architectures has two lines.
+relative paths is a new one; or that only some calls take a path: ``[fsconfig]`` those whose
+command, here ``flags``, is to set one. A call whose arguments differ between architectures has two
+lines.
 
-Not here, for they take no path from the caller: getcwd, fchdir, open_by_handle_at. Nor is
-fsconfig: what it takes is a path or not, as the file system decides.
+Not here, for they take no path from the caller: getcwd, fchdir, open_by_handle_at.
 
 Sources: arch/x86/entry/syscalls/syscall_{64,32}.tbl and include/uapi/asm-generic/unistd.h of the
 kernel for the numbers, the manual pages (section 2) for the arguments. Numbers from 424 on are
@@ -116,6 +118,7 @@ umount2             166   52   39  path flags
 move_mount          429  429  429  dirfd old dirfd new flags
 mount_setattr       442  442  442  dirfd path flags . .
 fspick              433  433  433  dirfd path flags
+fsconfig            431  431  431  . flags . path at [fsconfig]
 swapon              167   87  224  path flags
 swapoff             168  115  225  path
 acct                163   51   89  path
@@ -131,6 +134,7 @@ ACT_CHDIR: Final = 4
 ACT_CHROOT: Final = 8
 ACT_OPEN_HOW: Final = 16
 ACT_TARGET: Final = 32  # the first path is a symbolic link's text: it has no base
+ACT_FSCONFIG: Final = 64
 ACT_MOVES: Final = ACT_CHDIR | ACT_CHROOT
 
 _ACTS: Final = {
@@ -138,6 +142,7 @@ _ACTS: Final = {
     "[exec]": ACT_EXEC,
     "[chdir]": ACT_CHDIR,
     "[chroot]": ACT_CHROOT,
+    "[fsconfig]": ACT_FSCONFIG,
 }
 _COLUMNS: Final = {"x86_64": (1, 2), "aarch64": (3, None)}
 _PATHS: Final = ("path", "old", "new", "target")
@@ -161,11 +166,15 @@ def _parse(name: str, words: list[str]) -> Syscall:
     act = 0
     if words[-1] in _ACTS:
         act = _ACTS[words.pop()]
-    paths, dirfds, roles = [], [], []
+    paths: list[int] = []
+    dirfds: list[int] = []
+    roles: list[str] = []
     dirfd = flags = output = size = 0
     for number, word in enumerate(words, start=1):
         if word == "dirfd":
             dirfd = number
+        elif word == "at":
+            dirfds[-1] = number
         elif word in ("flags", "how"):
             flags = number
             act |= ACT_OPEN_HOW if word == "how" else 0

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 REQUEST: Final = "request"
-"""Column with the request's address; null in rows that are not of io_uring."""
+"""Column with the request's number; null in rows that are not of io_uring."""
+REPLACED: Final = "replaced"
+"""Column with the number of a request that is over by this submission; 0 where none is."""
 DONE: Final = "done"
 """Column that is true for a completion."""
 
@@ -35,11 +37,13 @@ class RequestJoin:
         """Put each completed request in the place of its completion.
 
         Args:
-            batch: events in order of time, with the columns ``REQUEST`` and ``DONE``.
+            batch: events in order of time, with the columns ``REQUEST``, ``REPLACED`` and
+                ``DONE``.
 
         Returns:
             the events without these columns. Submissions that are not completed yet are kept
-            back; the oldest of very many are given out without a result.
+            back; those that are over all the same, and the oldest of very many, are given out
+            without a result.
         """
         table = pa.Table.from_batches([batch])
         is_request = pc.is_valid(table[REQUEST])
@@ -49,38 +53,31 @@ class RequestJoin:
         submission, completion = _pairs(requests)
         joined = _merge(requests.take(submission), requests.take(completion))
         waiting = requests.take(_alone(requests, submission))
-        surplus = max(0, waiting.num_rows - _MOST_WAITING)
-        self._waiting = waiting.slice(surplus) if waiting.num_rows else None
-        return _one_batch([table.filter(pc.invert(is_request)), joined, waiting.slice(0, surplus)])
+        over = np.isin(waiting[REQUEST].to_numpy(), requests[REPLACED].to_numpy())
+        over[: max(0, len(over) - _MOST_WAITING)] = True
+        self._waiting = None if over.all() else waiting.filter(pa.array(~over))
+        unknown = _without_result(waiting.filter(pa.array(over)))
+        return _one_batch([table.filter(pc.invert(is_request)), joined, unknown])
 
     def rest(self) -> pa.RecordBatch | None:
         """What never completed: events without a result."""
         waiting, self._waiting = self._waiting, None
-        if waiting is None:
-            return None
-        nothing = pa.nulls(waiting.num_rows, waiting.schema.field("ret").type)
-        index = waiting.schema.get_field_index("ret")
-        return _one_batch([waiting.set_column(index, "ret", nothing)])
+        return None if waiting is None else _one_batch([_without_result(waiting)])
 
 
 def _pairs(requests: pa.Table) -> tuple[Array, Array]:
     """Row numbers of submissions and of their completions.
 
-    A request's address is used again, so the order counts: sorted by address and, within one
-    address, by time, a completion stands right behind its submissions (two for a call with two
-    paths), and belongs to those of them that no other completion follows.
+    A request has one submission, or two if its call has two paths, and at most one completion.
     """
-    address = requests[REQUEST].to_numpy()
+    number = requests[REQUEST].to_numpy()
     done = requests[DONE].to_numpy().astype(bool)
-    order = np.argsort(address, kind="stable")
-    address, done = address[order], done[order]
-    position = np.arange(len(order))
-    # For each row the next completion at or behind it.
-    following = np.where(done, position, len(order))
-    following = np.minimum.accumulate(following[::-1])[::-1]
-    valid = ~done & (following < len(order))
-    valid[valid] = address[following[valid]] == address[valid]
-    return order[valid], order[following[valid]]
+    submission, completion = np.flatnonzero(~done), np.flatnonzero(done)
+    completion = completion[np.argsort(number[completion])]
+    place = np.searchsorted(number[completion], number[submission])
+    completed = place < len(completion)
+    completed[completed] = number[completion[place[completed]]] == number[submission[completed]]
+    return submission[completed], completion[place[completed]]
 
 
 def _alone(requests: pa.Table, joined: Array) -> Array:
@@ -103,8 +100,13 @@ def _merge(submissions: pa.Table, completions: pa.Table) -> pa.Table:
     return submissions
 
 
+def _without_result(submissions: pa.Table) -> pa.Table:
+    nothing = pa.nulls(submissions.num_rows, submissions.schema.field("ret").type)
+    return submissions.set_column(submissions.schema.get_field_index("ret"), "ret", nothing)
+
+
 def _one_batch(tables: list[pa.Table]) -> pa.RecordBatch:
-    table = pa.concat_tables(tables).drop_columns([REQUEST, DONE])
+    table = pa.concat_tables(tables).drop_columns([REQUEST, REPLACED, DONE])
     order = np.argsort(table["ts"].to_numpy(), kind="stable")
     table = table.unify_dictionaries().combine_chunks().take(order).combine_chunks()
     return pa.RecordBatch.from_arrays(

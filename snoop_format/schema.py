@@ -12,6 +12,7 @@ AT_FDCWD: Final = -100
 # Why a row is unusual (column ``note``); null for an ordinary row.
 BLOCKED: Final = "blocked"
 RESTARTED: Final = "restarted"
+CANCELLED: Final = "cancelled"
 UNREADABLE: Final = "unreadable"
 UNRESOLVED_BASE: Final = "unresolved_base"
 DELETED: Final = "deleted"

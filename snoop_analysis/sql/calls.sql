@@ -43,9 +43,19 @@ CREATE OR REPLACE MACRO names_no_file(syscall, path_role) AS
 -- takes_no_path(syscall VARCHAR) -> BOOLEAN: NULL is an answer to the question which path: none, or
 -- the file descriptor itself.
 CREATE OR REPLACE MACRO takes_no_path(syscall) AS plain_call(syscall) IN (
-    'mount', 'utimensat', 'utimensat_time64', 'futimesat', 'statx', 'newfstatat', 'quotactl', 'acct',
-    'fanotify_mark'
+    'mount', 'utimensat', 'utimensat_time64', 'futimesat', 'statx', 'newfstatat', 'fstatat64',
+    'quotactl', 'acct', 'fanotify_mark', 'file_getattr', 'file_setattr', 'getxattrat', 'setxattrat',
+    'listxattrat', 'removexattrat', 'move_mount'
 );
+
+-- passed_none(path VARCHAR, path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR) -> BOOLEAN:
+-- that is why there is no path. A writer that says nothing of why has not read it.
+CREATE OR REPLACE MACRO passed_none(path, path_bytes, note, ret, syscall) AS
+    CASE
+        WHEN path IS NULL AND path_bytes IS NULL AND note IS NULL AND ret >= 0
+            THEN takes_no_path(syscall)
+        ELSE FALSE
+    END;
 
 -- is_exec(syscall VARCHAR) -> BOOLEAN: a program was replaced.
 CREATE OR REPLACE MACRO is_exec(syscall) AS

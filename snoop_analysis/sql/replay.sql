@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Normalise, exclude and count, without a bound on the number of files.
 -- Reads `selected` (the rows this replay is about) and `container_cgroups`; needs the macros of
--- normalise.sql and is_excluded(file). Everything here is as large as the number of distinct
+-- normalise.sql and calls.sql, and is_excluded(file). Everything here is as large as the number of distinct
 -- names, not of events.
 
 -- session_place(session_no UINTEGER) -> HUGEINT: where a session begins in replay order.
@@ -19,6 +19,7 @@ WITH
             base,
             base_bytes,
             led_to(path, base, base_bytes, real_path) AS led,
+            passed_none(path, path_bytes, note, ret, syscall) AS none,
             count(*) AS events,
             count(*) FILTER (ret >= 0) AS hits,
             count(ret) AS answers,
@@ -44,11 +45,12 @@ SELECT
     base,                                            -- VARCHAR
     base_bytes,                                      -- BLOB
     led,                                             -- VARCHAR
+    none,                                            -- BOOLEAN: the call took no path
     coalesce(absolute(led, NULL), absolute(exact_path, exact_base)) AS file,  -- VARCHAR: the name; '' if empty, null if unread
     CASE
         WHEN container_no IS NULL THEN 'unknown_container'
+        WHEN none OR file = '' THEN 'empty'
         WHEN file IS NULL THEN 'unreadable'
-        WHEN file = '' THEN 'empty'
         WHEN is_excluded(file) THEN 'excluded'
         ELSE 'file'
     END AS kind,                                     -- VARCHAR: the result of its events; `file`: new or duplicate
@@ -80,7 +82,10 @@ JOIN lookups
     AND selected.base IS NOT DISTINCT FROM lookups.base
     AND selected.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
     AND led_to(selected.path, selected.base, selected.base_bytes, selected.real_path)
-        IS NOT DISTINCT FROM lookups.led;
+        IS NOT DISTINCT FROM lookups.led
+    AND passed_none(
+        selected.path, selected.path_bytes, selected.note, selected.ret, selected.syscall
+    ) = lookups.none;
 
 -- One row per container and file that is neither excluded nor empty.
 CREATE TABLE files AS

@@ -91,6 +91,9 @@ def test_name_of_a_file(record: Record, event: Event, file: str) -> None:
     ("event", "defects"),
     [
         ({"path": None, "note": "unreadable"}, {"unreadable": 1, "unresolved_base": 0}),
+        ({"path": None, "syscall": "utimensat", "ret": 0}, {"unreadable": 0, "unresolved_base": 0}),
+        ({"path": None, "syscall": "openat", "ret": 3}, {"unreadable": 1, "unresolved_base": 0}),
+        ({"path": None, "syscall": "acct", "ret": -14}, {"unreadable": 1, "unresolved_base": 0}),
         ({"path": "x"}, {"unreadable": 0, "unresolved_base": 1}),
         ({"path": ""}, {"unreadable": 0, "unresolved_base": 0}),
         ({"path": "d", "real_path": "/srv/d"}, {"unreadable": 0, "unresolved_base": 0}),
@@ -106,6 +109,14 @@ def test_defects(record: Record, event: Event, defects: dict[str, int]) -> None:
 def test_an_unread_path_is_no_file_and_not_empty(record: Record) -> None:
     container = only(record, {"path": None}, {"path": ""})
     assert (container.files, container.empty, container.defects["unreadable"]) == ([], 1, 1)
+
+
+def test_a_call_that_took_no_path_is_empty(record: Record) -> None:
+    """futimens(3) passes NULL, and the descriptor; nothing is missing."""
+    none = {"path": None, "syscall": "utimensat", "ret": 0}
+    container = only(record, none, none | {"ret": None, "note": "unreadable"}, {"path": ""})
+    assert (container.files, container.empty, container.defects["unreadable"]) == ([], 2, 1)
+    assert container.total_events == 3
 
 
 def test_bytes_are_the_identity(record: Record) -> None:

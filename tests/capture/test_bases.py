@@ -126,6 +126,20 @@ def test_a_base_longer_than_a_path_may_be(record: Recorder, build: Build, tmp_pa
     assert (row["base"], row["note"]) in [(whole, None), (None, UNRESOLVED_BASE)]
 
 
+def test_both_paths_of_a_call_in_a_deep_directory(
+    record: Recorder, build: Build, tmp_path: Path
+) -> None:
+    """Deeper than can be named: both are rows all the same."""
+    steps = ["chdir", str(tmp_path), "down", "1500", "d", "rename", "old", "new"]
+    recording = record([build("steps"), *steps], "--ring-buffer-size", "64M")
+    remove(tmp_path / "d")
+    assert (recording.code, recording.lost) == (0, 0), recording.stderr
+    assert [
+        (row["path"], row["path_role"], row["base"], row["note"])
+        for row in recording.where(syscall="renameat2")
+    ] == [("old", "old", None, UNRESOLVED_BASE), ("new", "new", None, UNRESOLVED_BASE)]
+
+
 def test_an_empty_path_has_no_base(record: Recorder, build: Build, tmp_path: Path) -> None:
     recording = record([build("steps"), "at", "9", tmp_path, "empty", "9"])
     row = recording.one(path="", dirfd=9)

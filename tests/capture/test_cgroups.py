@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cgroups that appear, restart or nest while recording are seen from their first event."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
 from tests.capture.recording import Recorder, Recording
+from tests.capture.trees import inside, made
 
 pytestmark = pytest.mark.bpf
 
@@ -30,9 +31,9 @@ PLACES = {"first": "one", "second": "one", "third": "one/two", "fourth": "one/tw
 
 @pytest.fixture(scope="module")
 def recording(record: Recorder) -> Recording:
-    made = record(["sh", "-e", "-c", SCRIPT])
-    assert made.code == 0, made.stderr
-    return made
+    recording = record(["sh", "-e", "-c", SCRIPT])
+    assert recording.code == 0, recording.stderr
+    return recording
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -47,6 +48,13 @@ def test_a_new_cgroup_is_seen_from_its_first_event(recording: Recording, name: s
 def test_a_cgroup_that_begins_again_is_another_one(recording: Recording) -> None:
     cgroups = [recording.one(path=f"/no/{name}")["cgroup_id"] for name in PLACES]
     assert len(set(cgroups)) == len(PLACES)
+
+
+def test_a_cgroup_that_lies_deep(record: Recorder, tree: Path) -> None:
+    deep = made(tree.joinpath(*["n"] * 40))
+    recording = record(["cat", "/no/deep"], wrapper=inside(deep))
+    assert recording.one(path="/no/deep")["ret"] == -2
+    assert recording.lost == 0
 
 
 def test_every_cgroup_is_in_the_session(recording: Recording) -> None:

@@ -19,12 +19,14 @@ from tests.capture.test_syscalls import MACHINES, header, ours
 
 pytestmark = pytest.mark.bpf
 
-ENOENT, ENOSYS = -2, -38
+ENOENT, EINVAL, ENOSYS = -2, -22, -38
+X32 = 0x40000000  # arch/x86/include/uapi/asm/unistd.h
 MACHINES_HERE = [machine for machine, _ in MACHINES[platform.machine()]]
 AT_FD, INOTIFY_FD, FANOTIFY_FD = 7, 8, 9  # of tests/programs/each.c
 
 # PATH, OLD, NEW: a path that leads nowhere. TEXT: an OLD that nobody looks up. AT: a directory's
-# descriptor. F:N: flags. "text, &N and N: see tests/programs/each.c.
+# descriptor; OF: likewise, of the path before it. F:N: flags. "text, &N and N: see
+# tests/programs/each.c.
 CALLS = """
 open             PATH F:0x80000 0
 openat           AT PATH F:0x80000 0
@@ -106,6 +108,7 @@ umount2          PATH F:2
 move_mount       AT OLD AT NEW F:0
 mount_setattr    AT PATH F:0x100 &1 32
 fspick           AT PATH F:1
+fsconfig         10 F:3 "key PATH OF
 swapon           PATH F:0
 swapoff          PATH
 acct             PATH
@@ -113,6 +116,9 @@ quotactl         0x80000400 PATH 0 &0
 """
 # Its 64-bit mask takes two arguments of a 32-bit call.
 CALLS_32 = {"fanotify_mark": "9 F:1 0x20 0 AT PATH"}
+
+# What calls find that do not look for the file first.
+RESULTS = {"fsconfig": EINVAL}
 
 # Calls that kernels are built without; those with numbers from here on are newer than some kernel.
 OPTIONAL = {"uselib", "swapon", "swapoff", "acct", "quotactl", "oldstat", "oldlstat"}
@@ -131,11 +137,15 @@ class Made:
 
 
 def made(name: str, number: int, arguments: list[str], cwd: Path) -> Made:
-    words, rows = [f"{number}:"], []
+    words = [f"{number}:"]
+    rows: list[dict[str, object]] = []
     dirfd = flags = None
     for argument in arguments:
         if argument == "AT":
             dirfd = AT_FD
+            words.append(f"={AT_FD}")
+        elif argument == "OF":
+            rows[-1] |= {"dirfd": AT_FD, "base": str(cwd / "at")}
             words.append(f"={AT_FD}")
         elif argument in _PATHS:
             path = f"no/{name}/{argument.lower()}"
@@ -205,4 +215,26 @@ def test_every_call_has_its_result(recording: tuple[Recording, list[Made]]) -> N
     for call, result in zip(calls, results, strict=True):
         assert {next(recorded)["ret"] for _ in call.rows} == {result}, call
         may_miss = call.name in OPTIONAL or int(call.words[0][:-1]) >= NEW_NUMBERS
-        assert result == ENOENT or (may_miss and result == ENOSYS), shlex.join(call.words)
+        expected = RESULTS.get(call.name, ENOENT)
+        assert result == expected or (may_miss and result == ENOSYS), shlex.join(call.words)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="an ABI of x86")
+def test_calls_of_the_x32_abi(record: Recorder, build: Build, tmp_path: Path) -> None:
+    """Whether the kernel knows it or not; execve has a number of its own there."""
+    (tmp_path / "at").mkdir()
+    words = [f"{X32 + 269}:", "=7", '"x32', "=0", f"{X32 + 520}:", '"./x32', "=0", "=0"]
+    recording = record([build("each"), *words], cwd=tmp_path)
+    results = [int(line) for line in recording.stdout.split()]
+    assert set(results) <= {ENOENT, ENOSYS}
+    access, execve = (row for row in recording.rows if "x32" in (row["path"] or ""))
+    assert (access["syscall"], access["path"], access["ret"]) == ("faccessat", "x32", results[0])
+    assert access["base"] == str(tmp_path / "at")
+    assert (execve["syscall"], execve["path"], execve["ret"]) == ("execve", "./x32", results[1])
+
+
+def test_fsconfig_without_a_path_is_no_row(record: Recorder, build: Build, tmp_path: Path) -> None:
+    string, flag = ["431:", "=10", "=1", '"source', '"none', "=0"], ["431:", "=10", "=0", '"ro']
+    recording = record([build("each"), *string, *flag], cwd=tmp_path)
+    assert recording.stdout.split() == [b"0", b"0"]
+    assert recording.where(syscall="fsconfig") == []

@@ -4,13 +4,14 @@
 import os
 import platform
 import shlex
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from snoop_capture.btf import KernelTypes
-from snoop_format.schema import UNRESOLVED_BASE
+from snoop_format.schema import UNREADABLE, UNRESOLVED_BASE
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
 
@@ -18,7 +19,14 @@ pytestmark = pytest.mark.bpf
 
 ON_X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="32-bit programs of x86")
 AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
-ENOENT, ENOEXEC, EBADF, EACCES = -2, -8, -9, -13
+ENOENT, ENOEXEC, EBADF, ENOMEM, EACCES = -2, -8, -9, -12, -13
+# An ELF file for x86-64 (elf(5)) that is sound but for its second segment, which lies where the
+# kernel is: that is seen when the first one is in place.
+LATE = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack(
+    "<HHIQQQIHHHHHH", 2, 62, 1, 0x400000, 64, 0, 0, 64, 56, 2, 0, 0, 0
+)
+for address in (0x400000, 1 << 47):
+    LATE += struct.pack("<IIQQQQQQ", 1, 5, 0, address, address, 0x1000, 0x1000, 0x1000)
 
 
 def script(path: Path, interpreter: str, body: str = "") -> Path:
@@ -83,6 +91,18 @@ def test_programs_that_cannot_be_started(record: Recorder, build: Build, tmp_pat
     for path, ret in failures.items():
         row = recording.one(path=str(path), syscall="execve")
         assert (row["ret"], row["real_path"], row["note"]) == (ret, None, None)
+
+
+@ON_X86
+def test_an_exec_that_fails_too_late(record: Recorder, build: Build, tmp_path: Path) -> None:
+    """The program's memory is gone by then: what stands where the path was is another one's."""
+    program = tmp_path / "late"
+    program.write_bytes(LATE.ljust(0x2000, b"\0"))
+    program.chmod(0o755)
+    command = ["setarch", "-R", build("steps"), "exec", str(program), *["more"] * 20]
+    recording = record(["sh", "-c", '"$@"; exit 0', "sh", *command])
+    row = recording.one(syscall="execve", ret=ENOMEM)
+    assert (row["path"], row["note"], row["real_path"]) == (None, UNREADABLE, None)
 
 
 # How execveat is called, and the base of its row. In {} there are "program" and "script"; there

@@ -48,6 +48,31 @@ def test_outside_of_the_root_there_is_no_name(
     assert (row["base"], row["note"]) == (None, UNRESOLVED_BASE)
 
 
+def test_a_move_to_where_there_is_no_name(record: Recorder, build: Build, directory: Path) -> None:
+    recording = record([build("steps"), "chdir", directory, "chroot", "a/b", "chdir", "a"])
+    row = recording.one(syscall="chdir", path="a")
+    assert (row["ret"], row["base"], row["real_path"], row["note"]) == (
+        0, None, None, UNRESOLVED_BASE,
+    )  # fmt: skip
+
+
+def test_a_root_on_a_mount_that_was_taken_away(
+    record: Recorder, build: Build, directory: Path
+) -> None:
+    """From the root of such a mount there is no way on, as from the root of the namespace."""
+    (directory / "mount").mkdir()
+    script = (
+        'mount -t tmpfs none "$1" && mkdir -p "$1/x/y" && cd "$1/x" && umount -l "$1" && '
+        '"$0" chroot y chdir / stat leaf'
+    )
+    command = ["sh", "-c", script, build("steps"), str(directory / "mount")]
+    recording = record(["unshare", "-m", *command])
+    assert recording.stdout.split() == [b"0", b"0", b"-2"]
+    row = recording.one(syscall="chroot")
+    assert (row["path"], row["real_path"], row["note"]) == ("y", None, UNRESOLVED_BASE)
+    assert recording.one(path="leaf")["base"] == "/"
+
+
 def test_a_pivoted_root(record: Recorder, directory: Path) -> None:
     script = f"""
         mount --make-rprivate / && mount -t tmpfs none '{directory}/a' || exit

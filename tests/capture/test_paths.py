@@ -95,6 +95,20 @@ def test_a_path_that_the_call_wrote_over_is_null(record: Recorder, build: Build)
     assert (link["path"], link["ret"], link["note"]) == (None, length, UNREADABLE)
 
 
+def test_a_call_that_needs_no_path(record: Recorder, tmp_path: Path) -> None:
+    """touch passes NULL with the descriptor of the file: nothing is missing."""
+    recording = record(["touch", "file"], cwd=tmp_path)
+    row = recording.one(syscall="utimensat")
+    assert (row["path"], row["ret"], row["note"]) == (None, 0, None)
+    assert recording.session["defects"]["unreadable"] == 0
+
+
+def test_flags_that_cannot_be_read(record: Recorder, build: Build) -> None:
+    recording = record([build("each"), "437:", "=-100", '"/how', "=8", "=24"])
+    row = recording.one(path="/how", syscall="openat2")
+    assert (row["ret"], row["flags"], row["note"]) == (EFAULT, None, None)
+
+
 def test_unread_paths_are_counted_as_defects(recording: Recording) -> None:
     assert recording.session["defects"]["unreadable"] == len(UNREAD)
     assert recording.lost == 0

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call that a seccomp filter answered did not look at a file: neither a hit nor a miss."""
+"""A call that a seccomp filter or a tracer answered looked at no file: neither a hit nor a miss."""
+
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.capture.recording import Recorder, Recording
 pytestmark = pytest.mark.bpf
 
 ENOENT = -2
+PARTS = ["same", "new", "thread", "supervised"]  # of tests/programs/late.c
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +35,39 @@ def test_what_it_lets_by_has_its_result(recording: Recording) -> None:
     opened = recording.where(path="/etc/hostname")
     assert len(opened) == 3
     assert all(row["ret"] > 2 and row["note"] is None for row in opened)
+
+
+@pytest.fixture(scope="module")
+def late(record: Recorder, build: Build) -> Recording:
+    made = record([build("late")])
+    assert made.code == 0, made.stderr
+    return made
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_a_later_filter_answers_is_marked(late: Recording, part: str) -> None:
+    row = late.one(path=f"answered/{part}")
+    assert (row["note"], row["ret"]) == (BLOCKED, None)
+
+
+@pytest.mark.parametrize("part", ["same", "thread", "supervised"])
+def test_what_is_not_answered_has_its_result(late: Recording, part: str) -> None:
+    row = late.one(path=f"by/{part}")
+    assert (row["note"], row["ret"]) == (None, ENOENT)
+
+
+def test_what_a_tracer_answers_is_marked(record: Recorder, build: Build) -> None:
+    made = record([build("tracer"), "emulate"])
+    looked, opened = (made.one(path=path) for path in ("looked", "opened"))
+    for row in (looked, opened):
+        assert (row["note"], row["ret"], row["real_path"], row["ino"]) == (BLOCKED, *[None] * 3)
+
+
+def test_what_a_tracer_changes_is_what_the_kernel_did(
+    record: Recorder, build: Build, tmp_path: Path
+) -> None:
+    made = record([build("tracer"), "change"], cwd=tmp_path)
+    assert (tmp_path / "looked").is_dir()
+    row = made.one(path="looked")
+    assert (row["syscall"], row["ret"], row["base"]) == ("mkdirat", 0, str(tmp_path))
+    assert made.where(path="opened") == []

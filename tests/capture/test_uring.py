@@ -7,13 +7,14 @@ import pytest
 
 from snoop_capture.btf import KernelTypes
 from snoop_capture.offsets import knows_uring
+from snoop_format.schema import CANCELLED, RESTARTED, UNREADABLE
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
 
 pytestmark = pytest.mark.bpf
 
-ENODATA = -61
-ENOENT = -2
+ENODATA, ENOENT, EFAULT, EINVAL, ENAMETOOLONG = -61, -2, -14, -22, -36
+ECANCELED = -125
 
 # Name without "io_uring:", path, role, whether it has a base, result (None: a descriptor).
 CALLS = [
@@ -51,7 +52,7 @@ def recording(
 ) -> tuple[Recording, Path]:
     directory = tmp_path_factory.mktemp(request.param)
     program = build("requests", "-luring")
-    made = record([program, "200", request.param], cwd=directory)
+    made = record([program, "200", request.param], "--ring-buffer-size", "16M", cwd=directory)
     assert made.code == 0, made.stderr
     return made, directory
 
@@ -86,3 +87,88 @@ def test_the_session_counts_the_rings(recording: tuple[Recording, Path]) -> None
     made, _ = recording
     assert made.session["io_uring"] == {"recorded": True, "rings": 1}
     assert made.session["losses"] == {}
+
+
+End = tuple[str, str | None, int | None, str | None]
+
+# tests/programs/refused.c: name without "io_uring:", path, result, note; and what the program saw.
+REFUSED: list[End] = [
+    ("openat", None, EFAULT, UNREADABLE),
+    ("openat", None, EFAULT, UNREADABLE),
+    ("statx", None, ENAMETOOLONG, UNREADABLE),
+    ("unlinkat", "field", EINVAL, None),
+    ("openat", "flag", EINVAL, None),
+    ("openat2", "how", EFAULT, None),
+    ("linkat", "old", EFAULT, None),
+    ("linkat", None, EFAULT, UNREADABLE),
+    ("symlinkat", None, EFAULT, UNREADABLE),
+    ("symlinkat", "new", EFAULT, None),
+    ("getxattr", None, EFAULT, UNREADABLE),
+]
+CHAINS: list[End] = [
+    ("openat", "head", ENOENT, None),
+    ("mkdirat", "second", None, CANCELLED),
+    ("renameat2", "third", None, CANCELLED),
+    ("renameat2", "fourth", None, CANCELLED),
+    ("mkdirat", "before", None, CANCELLED),
+    ("openat", None, EFAULT, UNREADABLE),
+    ("unlinkat", "after", None, CANCELLED),
+    ("mkdirat", "made", 0, None),
+    ("renameat2", "made", 0, None),
+    ("renameat2", "moved", 0, None),
+    ("unlinkat", "moved", 0, None),
+]
+ROUNDS, SMALL, MANY = 50, 4, 12
+
+
+@pytest.fixture(scope="module")
+def refused(
+    record: Recorder, build: Build, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Recording, Path]:
+    directory = tmp_path_factory.mktemp("refused")
+    made = record([build("refused", "-luring")], cwd=directory)
+    assert made.code == 0, made.stderr
+    assert made.lost == 0
+    return made, directory
+
+
+def ends(made: Recording, *paths: str | None) -> list[End]:
+    return [
+        (row["syscall"].removeprefix("io_uring:"), row["path"], row["ret"], row["note"])
+        for row in made.rows
+        if row["syscall"].startswith("io_uring:") and row["path"] in paths
+    ]
+
+
+def test_what_is_refused_or_cancelled_is_an_event(refused: tuple[Recording, Path]) -> None:
+    made, directory = refused
+    expected = REFUSED + CHAINS
+    assert ends(made, *{path for _, path, _, _ in expected}) == expected
+    results = [int(line) for line in made.stdout.split()][: len(expected)]
+    assert results[:9] == [EFAULT, EFAULT, ENAMETOOLONG, *[EINVAL] * 2, *[EFAULT] * 4]
+    assert results[9:18] == [ENOENT, *[ECANCELED] * 3, EFAULT, ECANCELED, 0, 0, 0]
+    assert {row["base"] for row in made.rows if row["path"] in ("field", "flag", "new")} == {
+        str(directory)
+    }
+
+
+def test_an_unknown_result_is_not_that_of_another_request(refused: tuple[Recording, Path]) -> None:
+    """A request that succeeded says nothing, and the next one takes its place in memory."""
+    made, _ = refused
+    events = ends(made, "/", "missing")  # those without a result come when they are given up
+    assert events.count(("statx", "/", None, None)) == ROUNDS
+    assert events.count(("statx", "missing", ENOENT, None)) == ROUNDS
+    assert len(events) == 2 * ROUNDS
+
+
+def test_a_result_that_found_no_room_is_unknown(refused: tuple[Recording, Path]) -> None:
+    made, _ = refused
+    crowded = [ret for _, _, ret, _ in ends(made, "crowded")]
+    assert crowded == [ENOENT] * SMALL + [None] * (MANY - SMALL)
+
+
+def test_what_still_waits_when_its_process_ends(refused: tuple[Recording, Path]) -> None:
+    made, _ = refused
+    ((_, _, ret, note),) = ends(made, "fifo")
+    assert ret is None
+    assert note in (RESTARTED, CANCELLED, None)

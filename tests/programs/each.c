@@ -4,7 +4,7 @@
  * what it returned, or minus errno. A call is a word `NUMBER:` and its arguments, each a word:
  * `=NUMBER`; `&NUMBER`, the address of a large buffer that begins with this number of 64 bits and
  * has zeros behind it; or `"TEXT`. Descriptors: 7 is the directory "at", 8 watches with inotify, 9
- * with fanotify.
+ * with fanotify, 10 is a tmpfs that is being configured.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ARGUMENTS 6
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
 	dup2(open("at", O_RDONLY | O_DIRECTORY), 7);
 	dup2(inotify_init(), 8);
 	dup2(fanotify_init(FAN_CLASS_NOTIF, O_RDONLY), 9);
+	dup2(syscall(SYS_fsopen, "tmpfs", 0), 10);
 	for (int i = 1; i < argc;) {
 		long a[ARGUMENTS] = {0}, result, number = atol(argv[i++]);
 

@@ -4,7 +4,7 @@
  * on a line of its own: what the call returned, or minus errno.
  *
  *   stat PATH            open PATH              chdir DIR    fchdir FD    chroot DIR
- *   statat FD PATH       openat FD PATH         mkdir DIR    rmdir DIR
+ *   statat FD PATH       openat FD PATH         mkdir DIR    rmdir DIR    rename PATH PATH
  *   at FD PATH           opens directory PATH and makes that descriptor FD
  *   openat2 FD RESOLVE PATH                     with open_how.resolve
  *   empty FD             newfstatat(FD, "", AT_EMPTY_PATH)
@@ -144,6 +144,11 @@ static long step(const char *name)
 		return mkdir(word(), 0700);
 	if (!strcmp(name, "rmdir"))
 		return rmdir(word());
+	if (!strcmp(name, "rename")) {
+		char *old = word();
+
+		return syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, word(), 0);
+	}
 	if (!strcmp(name, "empty"))
 		return stat_at(number(), "", AT_EMPTY_PATH);
 	if (!strcmp(name, "null"))
