@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from snoop_capture.errors import CaptureError
-from snoop_capture.memory import refuse_pandas
+from snoop_capture.memory import load_libraries, refuse_pandas
 from snoop_capture.options import (
     flush_interval,
     kubernetes_option,
@@ -70,6 +70,7 @@ def run(
 
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
     """
+    load_libraries()
     from snoop_capture.clients import warning
     from snoop_capture.limits import Limits
     from snoop_capture.run import run as record
@@ -178,9 +179,7 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
 
 
 def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) -> "Ended":
-    from snoop_capture.confinement import avoid_threads
-
-    avoid_threads()  # before anything imports NumPy or Arrow
+    load_libraries()
     from snoop_capture import identity
     from snoop_capture.check import require
     from snoop_capture.service import Recording, record

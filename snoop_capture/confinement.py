@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from snoop_capture import privileges
 from snoop_capture.errors import CaptureError
 
-if TYPE_CHECKING:  # it imports NumPy, before which avoid_threads() must be called
+if TYPE_CHECKING:
     from snoop_capture.program import Program
 
 NOBODY_IN_PARTICULAR: Final = 65532  # user and group of the project's image
@@ -82,12 +82,6 @@ class Confinement:
     """It keeps CAP_BPF and CAP_PERFMON, for this kernel asks for them when maps are read."""
     filtered: bool
     """It has a seccomp filter."""
-
-
-def avoid_threads() -> None:
-    """Keep libraries from starting threads when they are imported; call it before that."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 
 def import_what_is_needed(to_remove: bool) -> None:

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the recorder's memory small."""
 
+import contextlib
 import ctypes
+import importlib
+import os
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from typing import Final
 
@@ -12,6 +16,12 @@ _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
 
 _LARGE: Final = 32 << 20  # bytes; more than the columns of any batch
+
+_SETTINGS: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class _Refused:
@@ -32,19 +42,38 @@ def refuse_pandas() -> None:
     sys.meta_path.insert(0, _Refused)
 
 
-def share_freed() -> None:
-    """Have all threads take their memory from one heap, and keep what is freed for the next.
+def load_libraries() -> None:
+    """Import NumPy and Arrow as a recorder wants them; call it before anything else does.
 
-    A recorder allocates a few megabytes of columns for each batch, in three threads. Arrow's own
-    allocator and glibc's arenas keep for each thread what it once needed; and memory that goes
-    back to the kernel costs a page fault every 4 KiB when it is wanted again, more than filling
-    it. Other C libraries than glibc have no mallopt: there it is left as it is.
+    All threads take their memory from one heap, and keep what is freed for the next. A recorder
+    allocates a few megabytes of columns for each batch, in three threads. Arrow's own allocator and
+    glibc's arenas keep for each thread what it once needed; and memory that goes back to the kernel
+    costs a page fault every 4 KiB when it is wanted again, more than filling it. Other C libraries
+    than glibc have no mallopt: there it is left as it is.
+
+    The libraries start no thread. The environment is as it was afterwards: a recorded command
+    has it, too.
     """
-    import pyarrow as pa  # not above: the command line must start without it
-
-    pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_ARENA_MAX, 1)
         mallopt(_MMAP_THRESHOLD, _LARGE)
         mallopt(_TRIM_THRESHOLD, _LARGE)
+    with _environment(_SETTINGS):
+        importlib.import_module("numpy")
+        importlib.import_module("pyarrow")
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables as long as the block lasts."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

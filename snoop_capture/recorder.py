@@ -15,7 +15,6 @@ from typing import Any, Final, Protocol
 from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
 from snoop_capture.limits import Limits
-from snoop_capture.memory import share_freed
 from snoop_capture.observer import Observer, State
 from snoop_capture.opcodes import opcode_table
 from snoop_capture.program import Program
@@ -87,7 +86,6 @@ class Recorder:
         limits: Limits,
         observer: Observer | None = None,
     ) -> None:
-        share_freed()
         self.session = session
         self._due_after = int(limits.flush * _PART_OF_FLUSH * 1e9)
         self._program = program
