@@ -19,12 +19,13 @@ from typing import IO, Final, cast
 import zstandard
 
 from snoop_analysis.errors import ImageError
-from snoop_analysis.image.extent import Extent, OpenFile, Section
-from snoop_analysis.image.tree import Inode, Kind, checked_components
+from snoop_analysis.image.extent import Content, Extent, OpenFile, Section, Sparse
+from snoop_analysis.image.tree import LONGEST_PATH, Inode, Kind, checked_components
 
 # More than any image has; a small archive that says it has more is out to fill disk or memory.
 MOST_UNPACKED: Final = 64 << 30  # bytes of one layer
-MOST_ENTRIES: Final = 5_000_000  # of one layer
+MOST_NAMES: Final = 3_000_000
+MOST_LETTERS: Final = 1 << 29  # of all names, links and extended attributes together
 _LONGEST_HEADER: Final = 16 << 20  # bytes: a header of tar is held in memory
 _SPARE: Final = 256 << 20  # bytes left free on the disk
 _CHUNK: Final = 1 << 20
@@ -47,6 +48,7 @@ _KINDS: Final = {
     tarfile.REGTYPE: Kind.FILE,
     tarfile.AREGTYPE: Kind.FILE,
     tarfile.CONTTYPE: Kind.FILE,
+    tarfile.GNUTYPE_SPARSE: Kind.FILE,
     tarfile.DIRTYPE: Kind.DIRECTORY,
     tarfile.SYMTYPE: Kind.SYMLINK,
     tarfile.CHRTYPE: Kind.CHARACTER,
@@ -155,13 +157,15 @@ def entries(blob: Extent, source: str, layer: int = 0, is_whole: bool = False) -
             encoding="utf-8",
             errors="surrogateescape",
         ) as archive:
+            letters = 0
             for number, member in enumerate(archive):
-                if number >= MOST_ENTRIES:
-                    raise ImageError(f"more than {MOST_ENTRIES:,} entries: refused")
+                letters += sum(map(len, (member.name, *member.pax_headers.values())))
+                if number >= MOST_NAMES or letters > MOST_LETTERS:
+                    raise ImageError("it names more than any image does: refused")
                 yield _entry(member, blob, source, layer)
                 archive.members.clear()  # type: ignore[attr-defined]
             _check_end(blob, archive.offset, is_whole)
-    except (tarfile.TarError, ImageError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, ImageError, ValueError, OverflowError, IndexError) as error:
         raise ImageError(f"{source} cannot be read as a tar archive: {error}") from error
 
 
@@ -180,13 +184,10 @@ def _entry(member: tarfile.TarInfo, blob: Extent, source: str, layer: int) -> En
     if member.islnk():
         return Entry(names, None, checked_components(member.linkname, source))
     kind = _KINDS.get(member.type)
-    if kind is None or member.issparse():
-        raise ImageError(f"the entry {member.name!r} is of a kind no image has (sparse, or older)")
-    content = None
-    if kind is Kind.FILE:
-        if member.size > blob.size - member.offset_data:
-            raise ImageError(f"the entry {member.name!r} is cut short")
-        content = blob.part(member.offset_data, member.size)
+    if kind is None:
+        raise ImageError(f"the entry {member.name!r} is of a kind no image has")
+    if member.issym() and len(member.linkname) > LONGEST_PATH:
+        raise ImageError(f"the link {member.name!r} leads to more than a path can be")
     inode = Inode(
         kind=kind,
         mode=member.mode & 0o7777,
@@ -202,6 +203,35 @@ def _entry(member: tarfile.TarInfo, blob: Extent, source: str, layer: int) -> En
             if key.startswith(_XATTR)
         },
         layer=layer,
-        content=content,
+        content=_content(member, blob) if kind is Kind.FILE else None,
     )
     return Entry(names, inode, [])
+
+
+def _content(member: tarfile.TarInfo, blob: Extent) -> Content:
+    """Where the bytes of a file lie.
+
+    Raises:
+        ImageError: they are not all there, or say of a sparse file what none can be.
+    """
+    held = cast(list[tuple[int, int]] | None, member.sparse)
+    if held is None:
+        return _part(member, blob, member.offset_data, member.size)
+    pieces: list[tuple[int, Extent]] = []
+    place, end = member.offset_data, 0
+    for start, size in held:
+        if not size:  # formats fill up with these
+            continue
+        if start < end or size < 0:
+            raise ImageError(f"the sparse entry {member.name!r} has parts out of order")
+        pieces.append((start, _part(member, blob, place, size)))
+        place, end = place + size, start + size
+    if not end <= member.size <= MOST_UNPACKED:
+        raise ImageError(f"the sparse entry {member.name!r} has {member.size:,} bytes: refused")
+    return Sparse(tuple(pieces), member.size)
+
+
+def _part(member: tarfile.TarInfo, blob: Extent, place: int, size: int) -> Extent:
+    if size > blob.size - place:
+        raise ImageError(f"the entry {member.name!r} is cut short")
+    return blob.part(place, size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -34,13 +35,11 @@ class OpenFile:
         os.close(self.descriptor)
 
 
-class Section(io.RawIOBase):
-    """A part of an open file as a file of its own, with a position of its own."""
+class _Positioned(io.RawIOBase):
+    """``size`` bytes to read and seek in; where they come from is for the class below to say."""
 
-    def __init__(self, file: OpenFile, offset: int, size: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self._file = file
-        self._offset = offset
         self._size = size
         self._position = 0
 
@@ -62,10 +61,26 @@ class Section(io.RawIOBase):
         """Bytes from the position on, as many as fit and there are."""
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         wanted = max(0, min(len(view), self._size - self._position))
-        data = os.pread(self._file.descriptor, wanted, self._offset + self._position)
+        data = self._bytes_at(self._position, wanted) if wanted else b""
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+    def _bytes_at(self, position: int, wanted: int) -> bytes:
+        """At least one and at most ``wanted`` bytes from ``position`` on; none at the end."""
+        raise NotImplementedError
+
+
+class Section(_Positioned):
+    """A part of an open file as a file of its own, with a position of its own."""
+
+    def __init__(self, file: OpenFile, offset: int, size: int) -> None:
+        super().__init__(size)
+        self._file = file
+        self._offset = offset
+
+    def _bytes_at(self, position: int, wanted: int) -> bytes:
+        return os.pread(self._file.descriptor, wanted, self._offset + position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,41 @@ class Extent:
     def part(self, offset: int, size: int) -> Extent:
         """A part of this one."""
         return Extent(self.file, self.offset + offset, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A file of ``size`` bytes of which an archive holds some; the rest are zeros.
+
+    ``pieces`` are what it holds, each with its place in the file, in order and apart.
+    """
+
+    pieces: tuple[tuple[int, Extent], ...]
+    size: int
+
+    def open(self) -> IO[bytes]:
+        """The bytes."""
+        return io.BufferedReader(_WithHoles(self))
+
+
+class _WithHoles(_Positioned):
+    """The bytes of a sparse file."""
+
+    def __init__(self, sparse: Sparse) -> None:
+        super().__init__(sparse.size)
+        self._pieces = sparse.pieces
+        self._starts = [start for start, _ in sparse.pieces]
+
+    def _bytes_at(self, position: int, wanted: int) -> bytes:
+        number = bisect_right(self._starts, position)
+        if number:
+            start, piece = self._pieces[number - 1]
+            if position < start + piece.size:
+                section = piece.section()
+                section.seek(position - start)
+                return section.read(wanted) or b""
+        hole_ends = self._starts[number] if number < len(self._starts) else self._size
+        return bytes(min(wanted, hole_ends - position))
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,9 @@ def _read(store: Store, image: _Candidate, source: str) -> Parts:
     names = _layer_names(image.manifest, source)
     digests = _list(_table(config, "rootfs"), "diff_ids")
     if len(digests) != len(names):
-        digests = [None] * len(names)
+        raise ImageError(
+            f"{source} is damaged: {len(names)} layers, and {len(digests)} in its configuration"
+        )
     layers = []
     for (name, place), digest in zip(names, digests, strict=True):
         blob = store.get(place)

@@ -10,10 +10,9 @@ from snoop_analysis.errors import ImageError
 from snoop_analysis.image.archive import check_digest, entries, plain
 from snoop_analysis.image.directory import read_directory
 from snoop_analysis.image.image import Image
-from snoop_analysis.image.layers import apply
+from snoop_analysis.image.layers import Stack
 from snoop_analysis.image.manifest import Parts, parts
 from snoop_analysis.image.store import ArchiveStore, DirectoryStore, whole
-from snoop_analysis.image.tree import new_root
 
 
 def open_image(
@@ -48,18 +47,18 @@ def open_image(
     found = parts(ArchiveStore(archive, source), source, reference, platform)
     if found is not None:
         return _layered(found, source)
-    root = new_root()
-    apply(root, entries(archive, source), source, 0)
-    return Image(source, root, [source])
+    stack = Stack()
+    stack.lay(entries(archive, source), source, 0)
+    return Image(source, stack.root, [source])
 
 
 def _layered(found: Parts, source: str) -> Image:
-    root = new_root()
+    stack = Stack()
     for number, layer in enumerate(found.layers):
         name = f"layer {layer.name} of {source}"
         blob = plain(layer.blob, name)
         if layer.digest is not None:
             check_digest(blob, layer.digest, name)
-        apply(root, entries(blob, name, number, layer.digest is not None), name, number)
+        stack.lay(entries(blob, name, number, layer.digest is not None), name, number)
     names = [one.name for one in found.layers]
-    return Image(source, root, names, found.config, found.digests)
+    return Image(source, stack.root, names, found.config, found.digests)

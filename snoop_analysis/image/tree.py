@@ -7,8 +7,8 @@ Paths are text as ``os.fsdecode`` has it with UTF-8: a byte that is not UTF-8 is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -121,9 +121,12 @@ def find(root: Node, path: str, follow: bool = True) -> Way:
 
 
 def follow_names(
-    root: Node, names: Sequence[str], follow: bool = True, make: Inode | None = None
+    root: Node,
+    names: Sequence[str],
+    follow: bool = True,
+    make: Callable[[str], Node] | None = None,
 ) -> Way:
-    """As ``find``, for the names in a path; directories that are missing are made as ``make``."""
+    """As ``find``, for the names in a path; ``make`` gets the path of each that is missing."""
     todo = list(reversed(names))
     stack = [("", root)]
     passed = {"/": None}
@@ -136,12 +139,12 @@ def follow_names(
         if name == "..":
             stack = stack[:-1] or stack
             continue
+        path = f"{here}/{name}"
         child = directory.children.get(name)
         if child is None:
             if make is None:
                 return Way(None, None, tuple(passed))
-            child = directory.children[name] = Node(replace(make))
-        path = f"{here}/{name}"
+            child = directory.children[name] = make(path)
         passed[path] = None
         if child.inode.kind is Kind.SYMLINK and (todo or follow):
             links += 1

@@ -52,11 +52,11 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def config(layers: Sequence[bytes], **container: Any) -> bytes:
+def config(layers: Sequence[bytes], architecture: str = "amd64", **container: Any) -> bytes:
     return json.dumps(
         {
             "os": "linux",
-            "architecture": "amd64",
+            "architecture": architecture,
             "config": container,
             "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
         }

@@ -3,9 +3,11 @@
 
 import gzip
 import io
+import json
 import os
 import subprocess
 import tarfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snoop_analysis.errors import ImageError
-from snoop_analysis.image import Image, Kind, archive, open_image
+from snoop_analysis.image import Image, Kind, archive, layers, open_image
 from snoop_analysis.image.extent import Extent
 from tests.slim.images import (
     Item,
@@ -158,6 +160,81 @@ def test_every_form_gives_the_same_files(form: str, tmp_path: Path) -> None:
         assert (a.uid, a.gid) == (7, 8)
 
 
+LAYERED: list[tuple[list[list[Item]], dict[str, object]]] = [  # layers, what they make
+    (  # a hard link to a lower layer's file, which is then replaced; its first name goes
+        [
+            [entry("a", b"one"), hard_link("b", "a")],
+            [hard_link("c", "a"), entry("a", b"two")],
+            [entry(".wh.b", b""), hard_link("d", "c")],
+        ],
+        {"/a": b"two", "/c": b"one", "/d": b"one"},
+    ),
+    (  # taken away and brought anew in one layer, whatever comes first in it
+        [
+            [entry("d/x", b"1"), entry("e/z", b"1")],
+            [entry("d/new", b"2"), entry("d/.wh..wh..opq", b""), entry("e/new", b"2")],
+            [entry("e/newer", b"3"), entry(".wh.e", b"")],
+        ],
+        {"/d": Kind.DIRECTORY, "/d/new": b"2", "/e": Kind.DIRECTORY, "/e/newer": b"3"},
+    ),
+    (  # a directory becomes a link: what follows goes where it leads
+        [
+            [entry("lib/x", b"1"), entry("usr/lib/y", b"1")],
+            [link("lib", "usr/lib"), entry("lib/z", b"2")],
+        ],
+        {
+            "/lib": "usr/lib",
+            "/usr": Kind.DIRECTORY,
+            "/usr/lib": Kind.DIRECTORY,
+            "/usr/lib/y": b"1",
+            "/usr/lib/z": b"2",
+        },
+    ),
+    (  # a whiteout of what is not there, and of a link but not of what it leads to
+        [[entry("d/x", b"1"), link("l", "d")], [entry(".wh.l", b""), entry("q/.wh.w", b"")]],
+        {"/d": Kind.DIRECTORY, "/d/x": b"1"},
+    ),
+    ([[entry("A", b"1"), entry("a", b"2")], [entry(".wh.A", b"")]], {"/a": b"2"}),
+]
+
+
+@pytest.mark.parametrize(("items", "wanted"), LAYERED)
+def test_layers_on_one_another(
+    tmp_path: Path, items: list[list[Item]], wanted: dict[str, object]
+) -> None:
+    image = open_image(as_archive(docker_save([*map(layer, items)]), tmp_path / "image.tar"))
+    assert content(image) == {"/": Kind.DIRECTORY} | wanted
+    first = {one: image.files[one] for one in ("/c", "/d") if one in image.files}
+    assert first.get("/c") is first.get("/d") or "/c" not in first
+
+
+@pytest.mark.parametrize("form", [as_directory, as_archive])
+def test_of_an_index_of_platforms_one_is_chosen(
+    tmp_path: Path, form: Callable[[dict[str, bytes], Path], Path]
+) -> None:
+    """As docker buildx pushes it: an index of manifests, attestations among them."""
+    files: dict[str, bytes] = {}
+    listed = []
+    for name, data in (("amd64", BASE), ("arm64", UPPER)):
+        own = oci_layout([data], "+zstd", architecture=name)
+        (descriptor,) = json.loads(own["index.json"])["manifests"]
+        listed.append({**descriptor, "annotations": {}})
+        files |= own
+    gone = {"digest": digest(b"not pulled"), "size": 9}
+    attested = {**listed[0], "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+    inner = json.dumps({"schemaVersion": 2, "manifests": [attested, *listed, gone]}).encode()
+    files[f"blobs/sha256/{digest(inner)[7:]}"] = inner
+    outer = {"digest": digest(inner), "annotations": {"io.containerd.image.name": "app:1"}}
+    files["index.json"] = json.dumps({"manifests": [outer]}).encode()
+    path = form(files, tmp_path / "image")
+    with pytest.raises(ImageError, match=r"app:1 \(linux/amd64\), app:1 \(linux/arm64\): say"):
+        open_image(path, "app:1")
+    image = open_image(path, "app:1", "linux/arm64")
+    assert "/made" in image.files
+    assert digest(inner) in image.digests
+    assert "/etc/old" in open_image(path, listed[0]["digest"]).files
+
+
 def test_the_digests_of_an_image(tmp_path: Path) -> None:
     files = oci_layout([BASE])
     image = open_image(as_directory(files, tmp_path / "oci"))
@@ -206,6 +283,7 @@ HOSTILE: list[tuple[str, list[Item], str]] = [
     ("below a file", [entry("a", b""), entry("a/b", b"")], "below 'a', no directory"),
     ("below a loop", [link("a", "a"), entry("a/b", b"")], "below 'a', no directory"),
     ("long name", [entry("a/" * 3000 + "a", b"")], "longer than a path"),
+    ("long link", [link("a", "b/" * 3000)], "leads to more than a path can be"),
 ]
 
 
@@ -290,6 +368,80 @@ def test_a_header_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
         out.truncate(1 << 32)
     with pytest.raises(ImageError, match="a header of"):
         open_image(file)
+
+
+def deep_names(count: int) -> bytes:
+    return layer([entry(f"{number}/{'a/' * 2_000}b") for number in range(count)])
+
+
+def long_attributes(count: int) -> bytes:
+    text = {"SCHILY.xattr.user.a": "x" * 100_000}
+    return layer([entry(f"{number}", b"", pax_headers=text) for number in range(count)])
+
+
+@pytest.mark.parametrize("items", [deep_names(9), long_attributes(9)], ids=["names", "attributes"])
+def test_a_bomb_of_names_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, items: bytes
+) -> None:
+    """Compressed, a few megabytes would be tens of gigabytes of paths."""
+    file = tmp_path / "image.tar.gz"
+    file.write_bytes(gzip.compress(items))
+    assert len(open_image(file).files) > 9
+    for place in (archive, layers):
+        monkeypatch.setattr(place, "MOST_LETTERS", 800_000)
+    with pytest.raises(ImageError, match="names more than any image does: refused"):
+        open_image(file)
+
+
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+@pytest.mark.parametrize("version", ["0.0", "0.1", "1.0"])
+def test_sparse_files_are_read(tmp_path: Path, form: str, version: str) -> None:
+    """GNU tar writes them so; holes are zeros, however large."""
+    root = tmp_path / "root"
+    root.mkdir()
+    with (root / "disk").open("wb") as file:
+        for place, text in ((1 << 20, b"one"), (5 << 20, b"two" * 3_000), (9 << 20, b"")):
+            file.truncate(place)
+            file.seek(place)
+            file.write(text)
+    (root / "next").write_bytes(b"next")
+    options = [f"--format={form}", f"--sparse-version={version}"]
+    subprocess.run(
+        ["tar", "-cSf", tmp_path / "image.tar", *options, "-C", root, "disk", "next"], check=True
+    )
+    image = open_image(tmp_path / "image.tar")
+    assert (tmp_path / "image.tar").stat().st_size < 1 << 20
+    assert image.files["/disk"].size == 9 << 20
+    assert image.read("/disk", 9 << 20) == (root / "disk").read_bytes()
+    assert image.read("/next", 9) == b"next"
+
+
+SPARSE = [  # what a sparse file says of its parts, and its size
+    ("0,512,100,512", "2000", "out of order"),
+    ("0,512,1000,-3", "2000", "out of order"),
+    ("0,512", "100", "100 bytes: refused"),
+    ("0,512", str(1 << 60), "bytes: refused"),
+    ("0,99999", "100000", "cut short"),
+    ("0,x", "100000", "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("parts", "size", "said"), SPARSE)
+def test_a_hostile_sparse_file_is_refused(tmp_path: Path, parts: str, size: str, said: str) -> None:
+    headers = {"GNU.sparse.size": size, "GNU.sparse.numblocks": "1", "GNU.sparse.map": parts}
+    file = tmp_path / "image.tar"
+    file.write_bytes(layer([entry("disk", bytes(512), pax_headers=headers)]))
+    with pytest.raises(ImageError, match=said):
+        open_image(file)
+
+
+def test_a_layer_that_the_configuration_does_not_list_is_refused(tmp_path: Path) -> None:
+    files = docker_save([BASE])
+    manifest = json.loads(files["manifest.json"])
+    manifest[0]["Layers"].append("0/layer.tar")
+    files["manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(ImageError, match="2 layers, and 1 in its configuration"):
+        open_image(as_archive(files, tmp_path / "image.tar"))
 
 
 def test_of_several_images_one_has_to_be_chosen(tmp_path: Path) -> None:
