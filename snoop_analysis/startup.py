@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from snoop_analysis.closure.elf import Libraries
+from snoop_analysis.closure.libraries import Libraries
 from snoop_analysis.closure.reasons import Need, Subject
 from snoop_analysis.closure.scripts import interpreter
 from snoop_analysis.image import Kind

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from snoop_analysis.closure import bytecode, runtime, scripts
-from snoop_analysis.closure.elf import Libraries
+from snoop_analysis.closure.libraries import Libraries
 from snoop_analysis.closure.policy import Policy, Sets, matcher
 from snoop_analysis.closure.reasons import Need, Reason, Subject, Unknown
 from snoop_analysis.image import Image, Kind
@@ -52,7 +52,14 @@ class Closure:
     _subjects: list[Subject] = field(default_factory=list)
     _seen: set[Subject] = field(default_factory=set)
 
-    def keep(self, path: str, reason: Reason, executed: bool = False, active: bool = True) -> None:
+    def keep(
+        self,
+        path: str,
+        reason: Reason,
+        executed: bool = False,
+        active: bool = True,
+        names: Collection[str] = (),
+    ) -> None:
         """Keep a file, and the directories above it; of a link, what it leads to as well.
 
         Args:
@@ -60,12 +67,13 @@ class Closure:
             reason: why.
             executed: it becomes a program.
             active: rules look at what it needs.
+            names: other names it is asked for by.
         """
         self.reasons.setdefault(path, {})[reason] = None
         self._keep_way(self.image.find(path, follow=False).passed, path)
         if self.image.files[path].kind is not Kind.SYMLINK:
-            if active:
-                self._consider(Subject(path, executed))
+            for name in {"", *names} if active else ():
+                self._consider(Subject(path, executed, name))
         elif "link" not in self.left_out:
             self.keep_name(path, Reason("link", "target of the link", path), executed, active)
 
@@ -76,7 +84,7 @@ class Closure:
         way = self.image.find(name)
         self._keep_way(way.passed, way.end or name)
         if way.end is not None:
-            self.keep(way.end, reason, executed, active)
+            self.keep(way.end, reason, executed, active, {name} - {way.end})
 
     def _keep_way(self, passed: Iterable[str], cause: str) -> None:
         for one in passed:
@@ -140,7 +148,7 @@ def close(
         _keep_possible(closure, observed)
     libraries = Libraries(image)
     rules: dict[str, Rule] = {
-        "script": partial(scripts.interpreter, image),
+        "script": partial(_script, image, observed),
         "interpreter": libraries.interpreter,
         "library": libraries.needed,
         "set": Sets(image, policy.sets).needs,
@@ -150,15 +158,23 @@ def close(
     closure.needed = frozenset(closure.reasons)
     wanted = matcher(policy.keep)
     for path in [one for one in image.files if wanted.match(one)]:
-        closure.keep(path, Reason("policy", "kept by policy"))
+        closure.keep(path, Reason("policy", "kept by policy"), _may_be_executed(image, path))
     closure.apply(rules)
     return closure
+
+
+def _script(image: Image, observed: Observed, subject: Subject) -> Iterator[Need | Unknown]:
+    """What a script needs; what env started for it was seen if the script was executed."""
+    yield from scripts.interpreter(image, subject)
+    use = observed.files.get(subject.path)
+    if use is None or not use.executed:
+        yield from scripts.started_by_env(image, subject)
 
 
 def _keep_observed(closure: Closure, observed: Observed) -> None:
     for path, use in observed.files.items():
         reason = Reason("observed", "used" if use.uses else "looked at only")
-        closure.keep(path, reason, use.executed, active=use.uses > 0)
+        closure.keep(path, reason, use.executed, use.uses > 0, use.names)
     for passed, name in observed.ways.items():
         closure.keep_passed(passed, name)
     for path in sorted(observed.executed_outside):
@@ -169,9 +185,14 @@ def _keep_observed(closure: Closure, observed: Observed) -> None:
 def _keep_possible(closure: Closure, observed: Observed) -> None:
     """Keep what relative paths may have meant whose directory is not known."""
     wanted = tuple({f"/{end}" for one in observed.unresolved if (end := _end(one))})
+    reason = Reason("nameless", "may be what a relative path meant")
     for path in closure.image.files:
         if path.endswith(wanted):
-            closure.keep(path, Reason("nameless", "may be what a relative path meant"))
+            closure.keep(path, reason, _may_be_executed(closure.image, path))
+
+
+def _may_be_executed(image: Image, path: str) -> bool:
+    return bool(image.files[path].mode & 0o111)
 
 
 def _end(relative: str) -> str:

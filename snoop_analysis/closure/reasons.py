@@ -43,10 +43,17 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A file that rules look at: its path, and whether it becomes a program."""
+    """A file that rules look at.
+
+    Attributes:
+        path: its path, without any link in it.
+        executed: whether it becomes a program.
+        name: the name it was asked for by, where that is another.
+    """
 
     path: str
     executed: bool
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

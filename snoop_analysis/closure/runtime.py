@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import posixpath
 import shlex
 from collections.abc import Iterator
 from typing import Final
 
+from snoop_analysis.closure.programs import located
 from snoop_analysis.closure.reasons import Need
 from snoop_analysis.image import Image
 
@@ -35,8 +35,9 @@ def needs(image: Image, mounts: set[str]) -> Iterator[Need]:
     if image.config.text("WorkingDir"):
         yield Need(image.config.text("WorkingDir"), "working directory of the image")
     for words, text in _commands(image):
-        for path in _programs(image, words):
-            yield Need(path, text, executed=True)
+        program = located(image, words[0]) if words else None
+        if program is not None:
+            yield Need(program, text, executed=True)
 
 
 def _commands(image: Image) -> Iterator[tuple[list[str], str]]:
@@ -58,17 +59,3 @@ def _words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:  # the shell may understand what shlex does not
         return command.split()
-
-
-def _programs(image: Image, words: list[str]) -> Iterator[str]:
-    """Where the first of ``words`` is, as execvp(3) looks for it."""
-    if not words:
-        return
-    if "/" in words[0]:
-        yield posixpath.join(image.config.text("WorkingDir") or "/", words[0])
-        return
-    for directory in (image.config.variable("PATH") or "/usr/bin:/bin").split(":"):
-        path = f"{directory}/{words[0]}"
-        if image.find(path).end is not None:
-            yield path
-            return

@@ -32,6 +32,7 @@ FILES = {
     "usr/lib/locale/C.utf8/LC_TIME": b"",
     "usr/lib/locale/de/LC_TIME": b"",
     "usr/lib/x86_64-linux-gnu/libnss_x.so.2": b"",
+    "usr/lib/x86_64-linux-gnu/libgcc_s.so.1": b"",
     "usr/bin/dash": b"",
     "usr/bin/never": b"",
     "usr/share/doc/x/readme": b"readme",

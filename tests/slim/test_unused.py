@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from snoop_analysis import Capture
 from snoop_analysis.cli import cli
 from snoop_analysis.closure import RULES
-from snoop_analysis.closure.elf import Libraries
+from snoop_analysis.closure.libraries import Libraries
 from snoop_analysis.closure.policy import PRESETS, parse, preset
 from snoop_analysis.closure.reasons import Need, Subject, Unknown
 from snoop_analysis.errors import OptionError
-from snoop_analysis.image import Image, open_image
+from snoop_analysis.image import Image, Kind, open_image
 from snoop_analysis.judging import Answer, judge
 from tests.analysis.conftest import Event, write_session
 from tests.slim.images import as_archive, docker_save, entry, layer, link
@@ -136,6 +136,12 @@ CLOSURE: list[tuple[str, Event, str, str]] = [  # rules, an event, what it needs
         {"path": "/etc/nsswitch.conf"},
         "/usr/lib/x86_64-linux-gnu/libnss_x.so.2",
         "/etc/nsswitch.conf",
+    ),
+    (
+        "set",
+        {"path": "/usr/lib/x86_64-linux-gnu/libc.so.6"},
+        "/usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
+        "/usr/lib/x86_64-linux-gnu/libc.so.6",
     ),
     ("bytecode", {"path": "/app/__pycache__/m.cpython-311.pyc"}, "/app/m.py", "/app/__pycache__/m"),
     ("bytecode", {"path": "/app/m.py"}, "/app/__pycache__/m.cpython-311.pyc", "/app/m.py"),
@@ -320,6 +326,33 @@ def test_policies(judged: Judge) -> None:
     assert "/app/m.py" not in kept
     assert "used or needed, and dropped by the policy: 1" in answer.notes
     assert verdict(answer, "/app/opened") == "needed by a used file"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("#!/bin/env -S LANG=C python -I", {"/usr/bin/env", "/opt/bin/python"}),
+        ("#! \t/bin/env\tpython\tx", {"/usr/bin/env", "/opt/bin/python"}),
+        ("#!/opt/bin/python", {"/opt/bin/python"}),
+        ("#!/bin/env", {"/usr/bin/env"}),
+        ("#!", set()),
+    ],
+)
+def test_a_script_that_a_policy_keeps_can_be_executed(
+    tmp_path: Path, line: str, wanted: set[str]
+) -> None:
+    """Nobody saw what it starts; of one that was executed the recording says that."""
+    script = entry("app/tool", f"{line}\n".encode(), mode=0o755)
+    programs = [entry(one, b"", mode=0o755) for one in ("usr/bin/env", "opt/bin/python")]
+    saved = docker_save([layer([script, *programs, link("bin", "usr/bin")])], Env=["PATH=/opt/bin"])
+    image = open_image(as_archive(saved, tmp_path / "image.tar"))
+    capture = Capture(write_session(tmp_path / "one", [{"path": "/app"}]))
+    answer = judge(capture, image, parse("keep: [/app/tool]", "policy.yaml"))
+    kept = {path for path in answer.judgement.kept if image.files[path].kind is Kind.FILE}
+    assert kept == wanted | {"/app/tool"}
+
+    executed = Capture(write_session(tmp_path / "two", [{"path": "/app/tool"} | EXEC]))
+    assert "/opt/bin/python" not in judge(executed, image).judgement.kept or "env" not in line
 
 
 def test_what_only_a_policy_keeps_was_not_observed(judged: Judge) -> None:
