@@ -84,6 +84,7 @@ def standing(replay: Replay, observed: Observed, closure: Closure) -> Standing:
     return Standing(
         doubts=(
             *_doubts(report, events, unreadable, unresolved),
+            *_rings(sum(one.unrecorded_rings for one in sessions)),
             *(
                 f"{exe} was running before recording began: {_BEFORE}"
                 for exe in sorted(observed.running)
@@ -116,6 +117,14 @@ def _doubts(report: Report, events: int, unreadable: int, unresolved: int) -> It
     yield from _gaps(report.completeness)
     if not events:
         yield "no event of these containers was recorded"
+
+
+def _rings(count: int) -> Iterator[str]:
+    if count:
+        yield (
+            f"{count:,} io_uring instances were made, and calls through them were not recorded: "
+            "record on Linux 6.0 or newer"
+        )
 
 
 def _gaps(lacks: Completeness) -> Iterator[str]:

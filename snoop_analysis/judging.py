@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -100,16 +100,23 @@ def judge(
     return Answer(
         judgement,
         standing(replay, observed, closure),
-        tuple(_notes(counted.notes, judgement)),
+        (*counted.notes, *_notes(replay, judgement)),
         replay,
     )
 
 
-def _notes(notes: Sequence[str], judgement: Judgement) -> list[str]:
+def _notes(replay: Replay, judgement: Judgement) -> Iterator[str]:
+    for session in replay.capture.sessions_found:
+        if session.ended_at is None:
+            yield f"still recording, or ended without a word: {session.session_id}"
+    unknown = replay.query(
+        "SELECT name FROM counted ANTI JOIN mounts USING (container_no) ORDER BY container_no"
+    ).fetchall()
+    if unknown:
+        names = ", ".join(name for (name,) in unknown)
+        yield f"files on volumes may count as the image's: what was mounted is not known of {names}"
     dropped = len(judgement.dropped_although_used())
-    return [
-        *notes,
-        *([f"used or needed, and dropped by the policy: {dropped:,}"] if dropped else []),
-        *(one for one, matters in judgement.closure.unknown.items() if not matters),
-        *judgement.unread_packages,
-    ]
+    if dropped:
+        yield f"used or needed, and dropped by the policy: {dropped:,}"
+    yield from (one for one, matters in judgement.closure.unknown.items() if not matters)
+    yield from judgement.unread_packages

@@ -41,6 +41,7 @@ class Session:
     ``lists_containers`` is false where ``session.json`` says nothing of containers: then every
     cgroup of its events is one.
     ``missing`` are the numbers of segments there should be between or among those there are.
+    ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
     """
 
     directory: Path
@@ -56,6 +57,7 @@ class Session:
     losses: Mapping[str, int]
     segments: tuple[Segment, ...]
     missing: tuple[int, ...]
+    unrecorded_rings: int = 0
 
 
 @dataclass
@@ -193,6 +195,7 @@ def _session(directory: Path, said: dict[str, Any], segments: tuple[Segment, ...
         losses=_losses(said.get("losses") or {}, path),
         segments=segments,
         missing=(),
+        unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
     )
 
 
@@ -261,6 +264,11 @@ def _mounts(said: Any) -> tuple[str, ...]:
     mounts = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
     points = (_text(one.get("mount_point")) for one in mounts)
     return tuple(dict.fromkeys(one for one in points if one and one.startswith("/")))
+
+
+def _unrecorded_rings(said: Any) -> int:
+    rings = said.get("rings") if isinstance(said, dict) and said.get("recorded") is False else 0
+    return rings if isinstance(rings, int) and rings > 0 else 0
 
 
 def _losses(said: Any, path: Path) -> dict[str, int]:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from snoop_analysis.closure import Closure, Reason
 from snoop_analysis.closure.policy import Policy, matcher
-from snoop_analysis.image import Image, Inode
+from snoop_analysis.image import Image, Inode, Kind
 from snoop_analysis.observed import Observed, Use
 from snoop_analysis.packages import Package, installed, owners
 
@@ -153,7 +153,8 @@ class Judgement:
         rules = {one.rule for one in reasons}
         if "policy" in rules:
             return True
-        if not self.looked_at_stays and rules == {"observed"}:
+        is_file = self.image.files[path].kind is Kind.FILE  # the rest weighs nothing
+        if not self.looked_at_stays and rules == {"observed"} and is_file:
             return self.verdict(path) is Verdict.USED
         return not self._is_dropped(path)
 

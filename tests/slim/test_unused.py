@@ -223,6 +223,13 @@ DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
     ({"exe": "/usr/bin/prog"}, {}, "/usr/bin/prog was running before recording began"),
     ({"path": "/data/tool"} | EXEC, {}, "/data/tool was executed and is not in the image"),
     ({"cgroup_id": 9}, {}, "no event of these containers was recorded"),
+    (
+        {},
+        {"io_uring": {"recorded": False, "rings": 2}},
+        "2 io_uring instances were made, and calls through them were not recorded",
+    ),
+    ({}, {"io_uring": {"recorded": False, "rings": 0}}, ""),
+    ({}, {"io_uring": {"recorded": True, "rings": 2}}, ""),
     ({"path": "/app/run", "ret": -2}, {"containers": None}, ""),
     ({"exe": "/usr/bin/runc", "comm": "runc:[2:INIT]"}, {}, ""),
 ]
@@ -243,6 +250,44 @@ def test_doubts_come_first(
     assert lines[0] == "! UNCERTAIN: a file that was not observed may have been used all the same"
     assert said in "\n".join(lines)
     assert "unused" not in done.stdout
+
+
+RUNNING: list[tuple[list[Event], bool]] = [  # events of /usr/bin/prog, whether it ran before
+    ([{"path": "/bin/prog"} | EXEC, {}], False),
+    ([{}, {"path": "/bin/prog"} | EXEC, {}], True),  # another one is started later
+    ([{"path": "/bin/prog", "syscall": "execve", "ret": -13}, {}], True),
+    ([{"path": "/bin/prog", "syscall": "execve", "ret": None, "note": "restarted"}, {}], False),
+]
+
+
+@pytest.mark.parametrize(("events", "ran_before"), RUNNING)
+def test_a_program_that_ran_before_is_told_from_one_that_was_started(
+    judged: Judge, events: list[Event], ran_before: bool
+) -> None:
+    answer = judged([{"path": "/app/m.py", "exe": "/usr/bin/prog"} | one for one in events])
+    said = "\n".join(answer.heading())
+    assert ("/usr/bin/prog was running before recording began" in said) == ran_before
+    assert answer.standing.complete == (not ran_before)
+
+
+def test_what_it_did_between_two_recordings_is_not_known(everything: Path, tmp_path: Path) -> None:
+    start = [{"path": "/bin/prog", "exe": "/usr/bin/prog"} | EXEC]
+    write_session(tmp_path / "capture/one", start)
+    write_session(tmp_path / "capture/two", [{"path": "/app/m.py", "exe": "/usr/bin/prog"}])
+    done = run("unused", tmp_path / "capture", "--image", everything, "--strict")
+    assert done.exit_code == 3
+    assert "! /usr/bin/prog was running before recording began" in done.stdout
+
+
+def test_what_is_not_known_of_a_capture_is_said(everything: Path, tmp_path: Path) -> None:
+    mounts = [{"mount_point": "/"}]
+    containers = [{"cgroup_id": 1, "name": "web"}, {"cgroup_id": 2, "name": "db", "mounts": mounts}]
+    path = write_session(tmp_path / "c", [{}], containers=containers, ended_at=None, session_id="s")
+    said = run("unused", path, "--image", everything).stdout
+    assert (
+        "files on volumes may count as the image's: what was mounted is not known of web\n" in said
+    )
+    assert "still recording, or ended without a word: s\n" in said
 
 
 def test_json_has_the_doubts_too(everything: Path, tmp_path: Path) -> None:
@@ -394,11 +439,12 @@ def test_presets_are_policies(name: str) -> None:
 
 
 def test_looked_at_can_go_and_a_rule_has_to_be_one(judged: Judge) -> None:
-    events = [{"path": "/usr/share/doc/x/readme"} | STAT, {"path": "/app/m.py"}]
-    assert "/usr/share/doc/x/readme" in judged(events).judgement.kept
+    looked = ["/usr/share/doc/x/readme", "/var/empty"]
+    events = [*({"path": one} | STAT for one in looked), {"path": "/app/m.py"}]
+    assert set(looked) <= set(judged(events).judgement.kept)
     kept = judged(events, drop_looked_at=True).judgement.kept
     assert "/usr/share/doc/x/readme" not in kept
-    assert "/app/m.py" in kept
+    assert {"/var/empty", "/app/m.py"} <= set(kept)  # a directory weighs nothing
     with pytest.raises(OptionError, match="there is no rule 'links'"):
         judged(events, without_rules=["links"])
 
