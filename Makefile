@@ -6,7 +6,8 @@ SHELL := /bin/bash
 # From Debian: what recording needs, and what the tests need besides. No kernel headers.
 PACKAGES := python3-bpfcc python3-seccomp python3-venv
 TEST_PACKAGES := strace gcc gcc-multilib libc6-dev musl-tools liburing-dev git tar \
-	runc crun busybox-static openssl xz-utils zstd chromium nginx-light nodejs rsync rpm python3-rpm
+	runc crun busybox-static openssl xz-utils zstd chromium nginx-light nodejs rsync rpm python3-rpm \
+	buildah
 KERNEL_PACKAGES := qemu-system-x86 qemu-system-arm ipxe-qemu cpio e2fsprogs
 BIN := .venv/bin
 READY := .venv/.ready

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from snoop_analysis.image import Config, Kind
+from snoop_analysis.dockerfile import dockerfile
+from snoop_analysis.image import Kind
 from snoop_analysis.replacing import replaced
 from snoop_analysis.verdict import Judgement
 
@@ -31,11 +31,11 @@ def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
         OSError: it cannot be written.
     """
     if kind == "dockerfile":
-        write_lines(path, _dockerfile(judgement.image.config))
+        write_lines(path, dockerfile(judgement.image.config))
         return []
     names = [one for one in judgement.kept if one != "/"]
-    if kind == "slim":  # it makes directories itself
-        names = [one for one in names if judgement.image.files[one].kind is not Kind.DIRECTORY]
+    if kind == "slim":
+        names = [one for one in names if _is_for_slim(one, judgement)]
     writable = [one for one in names if not set(one) & {"\n", "\r"}]
     lines = _LISTS[kind](writable, judgement)
     write_lines(path, lines)
@@ -53,6 +53,14 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     """
     with replaced(path) as target, target.open("wb") as file:
         file.writelines(one.encode(errors="surrogateescape") + b"\n" for one in lines)
+
+
+def _is_for_slim(name: str, judgement: Judgement) -> bool:
+    """Slim makes directories itself, and takes all that is in one it is told of."""
+    image = judgement.image
+    if image.files[name].kind is not Kind.DIRECTORY:
+        return True
+    return name not in judgement.observed.mounts and not image.below(name)
 
 
 def _paths(names: Iterable[str], judgement: Judgement) -> list[str]:  # noqa: ARG001
@@ -80,47 +88,3 @@ _LISTS: Final[dict[str, Callable[[Iterable[str], Judgement], list[str]]]] = {
     "tar": _for_tar,
     "slim": _paths,
 }
-
-
-def _dockerfile(config: Config) -> list[str]:
-    """A Dockerfile around ``--write slim.tar``, with what the image's configuration says."""
-    lines = [
-        "# Beside slim.tar, which snoop-analyze unused ... --write slim.tar writes.",
-        "FROM scratch",
-        "ADD slim.tar /",
-    ]
-    for variable in config.strings("Env"):
-        key, _, value = variable.partition("=")
-        lines.append(_instruction("ENV", f"{key}={_quoted(value)}"))
-    for label, text in _sorted(config, "Labels"):
-        lines.append(_instruction("LABEL", f"{_quoted(label)}={_quoted(str(text))}"))
-    lines += [_instruction("EXPOSE", port) for port, _ in _sorted(config, "ExposedPorts")]
-    lines += [_instruction("VOLUME", _json([path])) for path, _ in _sorted(config, "Volumes")]
-    for name, word in (("WorkingDir", "WORKDIR"), ("User", "USER"), ("StopSignal", "STOPSIGNAL")):
-        if config.text(name):
-            lines.append(_instruction(word, config.text(name)))
-    for name, word in (("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
-        if config.strings(name):
-            lines.append(_instruction(word, _json(config.strings(name))))
-    return lines
-
-
-def _instruction(word: str, text: str) -> str:
-    """A line of a Dockerfile; what holds a line break would be two."""
-    if text.isprintable():
-        return f"{word} {text}"
-    return f"# {word} is left out: its value holds what a Dockerfile cannot say"
-
-
-def _sorted(config: Config, name: str) -> list[tuple[str, object]]:
-    found = config.container.get(name)
-    return sorted(found.items(), key=lambda one: one[0]) if isinstance(found, dict) else []
-
-
-def _json(words: list[str]) -> str:
-    return json.dumps(words, ensure_ascii=False)
-
-
-def _quoted(value: str) -> str:
-    """In double quotes, in which a Dockerfile would replace variables."""
-    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")

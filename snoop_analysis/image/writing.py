@@ -24,6 +24,18 @@ _TYPES: Final = {
     Kind.FIFO: tarfile.FIFOTYPE,
 }
 
+# Numbers of elf.h, "Legal values for e_machine"; names of GOARCH.
+_ARCHITECTURES: Final = {
+    3: "386",
+    21: "ppc64le",
+    22: "s390x",
+    40: "arm",
+    62: "amd64",
+    183: "arm64",
+    243: "riscv64",
+    258: "loong64",
+}
+
 
 def write_root(kept: Mapping[str, Inode], path: Path) -> None:
     """Write some files of an image as a tar archive of a root directory.
@@ -44,7 +56,10 @@ def write_root(kept: Mapping[str, Inode], path: Path) -> None:
 
 
 def write_image(image: Image, kept: Mapping[str, Inode], path: Path) -> None:
-    """As ``write_root``, but a whole image: an OCI layout of one layer in a tar archive."""
+    """As ``write_root``, but a whole image: an OCI layout of one layer in a tar archive.
+
+    ``docker load`` takes it too, also before it knew OCI layouts.
+    """
     with (
         replaced(path) as target,
         target.open("w+b") as file,
@@ -53,7 +68,7 @@ def write_image(image: Image, kept: Mapping[str, Inode], path: Path) -> None:
         start = file.tell() + tarfile.BLOCKSIZE
         layer = _place_layer(kept, file)
         _add_header(archive, file, layer, start)
-        blobs = _documents(image, layer)
+        blobs = _documents(image, kept, layer)
         for name, content in blobs.items():
             archive.addfile(_member(name, len(content)), io.BytesIO(content))
 
@@ -91,13 +106,13 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def _documents(image: Image, layer: tuple[str, int]) -> dict[str, bytes]:
-    """Configuration, manifest and index (OCI image specification)."""
+def _documents(image: Image, kept: Mapping[str, Inode], layer: tuple[str, int]) -> dict[str, bytes]:
+    """Configuration, manifest and index (OCI image specification), and Docker's manifest."""
     digest, size = layer
     said = {key: value for key, value in image.config.said.items() if key != "history"}
     config = _json(
         {
-            "architecture": "amd64",
+            "architecture": said.get("architecture") or _architecture(kept),
             "os": "linux",
             **said,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
@@ -121,11 +136,26 @@ def _documents(image: Image, layer: tuple[str, int]) -> dict[str, bytes]:
         _blob(config): config,
         _blob(manifest): manifest,
         "index.json": index,
+        "manifest.json": _json(
+            [{"Config": _blob(config), "RepoTags": None, "Layers": [f"blobs/sha256/{digest}"]}]
+        ),
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
     }
 
 
-def _json(said: dict[str, Any]) -> bytes:
+def _architecture(kept: Mapping[str, Inode]) -> str:
+    """The machine that the programs are for, as Go calls it: of a root directory nobody said it."""
+    for inode in kept.values():
+        if inode.content is not None and inode.mode & 0o111:
+            with inode.content.open() as file:
+                head = file.read(20)
+            if head.startswith(b"\x7fELF") and len(head) == 20:
+                machine = int.from_bytes(head[18:], "little" if head[5] == 1 else "big")
+                return _ARCHITECTURES.get(machine, "unknown")
+    return "unknown"
+
+
+def _json(said: object) -> bytes:
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
 

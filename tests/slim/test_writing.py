@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slimmed images and lists, written and read back by the programs that they are for."""
 
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -98,6 +99,42 @@ def test_gnu_tar_reads_it(capture: Path, image: Path, tmp_path: Path) -> None:
     assert listed.count(b"\n") == len(KEPT)
 
 
+# vfs_cap_data of capability.h: cap_setuid+ep, whose bytes are no text
+CAPABILITY = bytes.fromhex("0100000280000000000000000000000000000000")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="capabilities of files are for root to set")
+def test_gnu_tar_sets_capabilities_of_files(tmp_path: Path) -> None:
+    root, copy = tmp_path / "root", tmp_path / "copy"
+    (root / "bin").mkdir(parents=True)
+    copy.mkdir()
+    (root / "bin/prog").write_bytes(b"")
+    os.setxattr(root / "bin/prog", "security.capability", CAPABILITY)
+    capture = write_session(tmp_path / "capture", [{"path": "/bin/prog"}])
+    unused(capture, root, "--write", tmp_path / "slim.tar")
+    words = ["tar", "--xattrs", "--xattrs-include=*", "-xpf", tmp_path / "slim.tar", "-C", copy]
+    subprocess.run(words, check=True)
+    assert os.getxattr(copy / "bin/prog", "security.capability") == CAPABILITY
+
+
+MACHINES = [("0200b700", "arm64"), ("02003e00", "amd64"), ("00020016", "s390x"), ("", "unknown")]
+
+
+@pytest.mark.parametrize(("machine", "architecture"), MACHINES)
+def test_the_architecture_is_that_of_the_programs(
+    tmp_path: Path, machine: str, architecture: str
+) -> None:
+    """Of a root directory nobody said it."""
+    order = b"\1" if machine.startswith("02") else b"\2"
+    program = b"\x7fELF\2" + order + bytes(10) + bytes.fromhex(machine)
+    file = tmp_path / "root.tar"
+    entries = [entry("a", b"#!/bin/sh\n", mode=0o755), entry("b", program, mode=0o755)]
+    file.write_bytes(layer(entries))
+    capture = write_session(tmp_path / "capture", [{"path": "/a"}, {"path": "/b"}])
+    unused(capture, file, "--write-image", tmp_path / "slim.tar")
+    assert open_image(tmp_path / "slim.tar", platform=f"linux/{architecture}").files
+
+
 def unpacked(path: Path) -> Path:
     path.mkdir()
     subprocess.run(["tar", "-x", "--exclude=etc/null", "-C", path], input=BASE, check=True)
@@ -156,6 +193,7 @@ def test_lists_for_people_and_slim(capture: Path, image: Path, tmp_path: Path) -
     slim = (tmp_path / "slim").read_text(errors="replace").splitlines()
     assert "/etc/set" in slim
     assert "/etc" not in slim
+    assert "/etc/sticky" in slim  # there is nothing in it that would come along
     lines = (tmp_path / "dockerfile").read_text().splitlines()
     assert lines[1:] == [
         "FROM scratch",
