@@ -27,6 +27,16 @@ def startup(replay: Replay, seconds: float) -> duckdb.DuckDBPyRelation:
     return replay.query(statement("startup").replace("/* seconds */", repr(float(seconds))))
 
 
+def begun_before(replay: Replay) -> list[str]:
+    """The containers that were running when recording began: what they touched first is unknown."""
+    replay.execute(statement("calls"))
+    replay.execute("CREATE OR REPLACE TABLE counted AS SELECT * FROM chosen")
+    running = replay.query(statement("running")).project("container_no").distinct()
+    numbers = {number for (number,) in running.fetchall()}
+    names = replay.query("SELECT container_no, name FROM chosen ORDER BY container_no").fetchall()
+    return [name for number, name in names if number in numbers]
+
+
 def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
     """Lines of the record that stargz tools read: each file of the image once, in order of use.
 
@@ -36,8 +46,9 @@ def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
     """
     libraries = Libraries(image)
     sent: set[str] = set()
-    rows = startup(replay, seconds).filter("used").project("file, executed").fetchall()
-    for name, executed in rows:
+    touched = startup(replay, seconds).filter("used_after IS NOT NULL")
+    ordered = touched.order("used_after, container, position").project("file, executed")
+    for name, executed in ordered.fetchall():
         todo = [Need(name_to_bytes(name).decode(errors="surrogateescape"), "", executed=executed)]
         while todo:
             need = todo.pop()
@@ -49,7 +60,7 @@ def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
             if need.executed:
                 subject = Subject(end, executed=True)
                 found = (*interpreter(image, subject), *libraries.interpreter(subject))
-                todo += [one for one in found if isinstance(one, Need)]
+                todo += (one for one in found if isinstance(one, Need))
 
 
 def _entry(path: str, image: Image) -> str:

@@ -10,6 +10,7 @@ from snoop_analysis.commands.options import (
     open_capture,
     replay_arguments,
     replay_options,
+    warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
 
@@ -36,5 +37,6 @@ def command(
 
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
+    warn_of(replay)
     replay.execute(statement("calls"))
     output.print(replay.query(statement("failed_lookups")))

@@ -165,6 +165,14 @@ def open_capture(
     return capture
 
 
+def warn_of(replay: Replay) -> None:
+    """Say on standard error what the recording lacks."""
+    from snoop_analysis.summary import missing
+
+    for sentence in missing(replay.report()):
+        print(f"! {sentence}", file=sys.stderr)
+
+
 def replay_arguments(
     exclude: tuple[str, ...],
     max_unique_files: int,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``snoop-analyze startup``: what is touched first."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from snoop_analysis.commands.options import (
     optional_image_options,
     replay_arguments,
     replay_options,
+    warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
+from snoop_analysis.terminal import printable
 
 EXAMPLES = """\b
 Examples:
@@ -59,12 +62,16 @@ def command(
     """List what is touched in the first seconds, in order: a prefetch list."""
     from snoop_analysis.image import open_image
     from snoop_analysis.keeping import write_lines
-    from snoop_analysis.startup import prefetch, startup
+    from snoop_analysis.startup import begun_before, prefetch, startup
 
     if (record_path is None) != (image is None):
         raise click.UsageError("--stargz FILE and --image IMAGE need each other")
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
+    warn_of(replay)
+    for name in begun_before(replay):
+        sentence = "was running before recording began: what it touched first is not known"
+        print(f"! {printable(name)} {sentence}", file=sys.stderr)
     if record_path is not None and image is not None:
         write_lines(record_path, prefetch(replay, seconds, open_image(image, reference, platform)))
         return

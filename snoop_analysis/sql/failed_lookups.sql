@@ -38,12 +38,16 @@ WITH
                     THEN 'put the directory that has it first in PYTHONPATH, or take this one out of it'
                 WHEN regexp_matches(file, '\.so$') AND contains(program, 'python')
                     THEN 'put the directory that has it first in PYTHONPATH, or take this one out of it'
-                WHEN regexp_matches(file, '/glibc-hwcaps/|\.so(\.[0-9]+)*$')
+                WHEN regexp_matches(file, '\.(rb|so|bundle)$') AND contains(program, 'ruby')
+                    THEN 'keep the gems in one directory, or cache where they are (bootsnap): Ruby looks in each of $LOAD_PATH'
+                WHEN regexp_matches(file, '\.(pm|pmc|pl|al)$') AND contains(program, 'perl')
+                    THEN 'put the directory that has it first in PERL5LIB'
+                WHEN regexp_matches(file, '/glibc-hwcaps(/|$)|/lib[^/]*\.so(\.[0-9]+)*$')
                     THEN 'run ldconfig while the image is built; take this directory out of LD_LIBRARY_PATH or RUNPATH'
                 WHEN regexp_matches(file, '/node_modules(/|$)|/package\.json$|\.(c|m)?js(on)?$') AND contains(program, 'node')
                     THEN 'bundle the program, or name modules with their extension: Node looks in every directory up to /'
                 WHEN regexp_matches(file, '/locale/|\.mo$|/LC_[A-Z]+$|locale-archive$')
-                    THEN 'LC_ALL=C.UTF-8, or LANGUAGE empty'
+                    THEN 'LC_ALL=C, or as its directory in /usr/lib/locale is called, like C.utf8; LANGUAGE empty'
                 WHEN regexp_matches(file, '/zoneinfo/|/etc/localtime$|/etc/timezone$')
                     THEN 'TZ=UTC, or TZ=:/etc/localtime'
                 WHEN regexp_matches(file, '/[0-9a-f]{8}\.[0-9]+$')

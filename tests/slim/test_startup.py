@@ -2,6 +2,10 @@
 """What is touched first, and what is looked for in vain."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,7 @@ EVENTS = [
     at(0.8, "/absent", ret=-2),
     at(1.0, "/bin/prog", **EXEC),
     at(4.0, "/etc/passwd"),
+    at(5.0, "/app/other.py"),
 ]
 
 
@@ -39,13 +44,43 @@ def run(*arguments: object) -> Result:
 def test_what_is_touched_first_in_order(tmp_path: Path) -> None:
     path = write_session(tmp_path / "capture", EVENTS)
     rows = json.loads(run("startup", path, "--seconds", 2, "--json").stdout)
-    assert [(row["position"], row["after"], row["file"], row["used"]) for row in rows] == [
-        (1, 0.0, "/app/run", True),
-        (2, 0.5, "/current/m.py", True),
-        (3, 0.6, "/app/m.py", True),
-        (4, 0.7, "/app/other.py", False),
-        (5, 1.0, "/bin/prog", True),
+    assert [(row["position"], row["after"], row["file"], row["used_after"]) for row in rows] == [
+        (1, 0.0, "/app/run", 0.0),
+        (2, 0.5, "/current/m.py", 0.5),
+        (3, 0.6, "/app/m.py", 0.6),
+        (4, 0.7, "/app/other.py", None),  # it is opened only later
+        (5, 1.0, "/bin/prog", 1.0),
     ]
+    rows = json.loads(run("startup", path, "--seconds", 9, "--json").stdout)
+    assert [row["used_after"] for row in rows if row["file"] == "/app/other.py"] == [5.0]
+
+
+def test_the_record_is_in_the_order_of_use(tmp_path: Path, everything: Path) -> None:
+    """Of two containers at once, each from its own start; a look is none."""
+    events = [
+        at(0, "/app/m.py", **STAT),
+        at(0.1, "/app/opened"),
+        at(0.3, "/app/m.py"),
+        at(7, "/usr/bin/never", cgroup_id=2),
+        at(7.2, "/app/other.py", cgroup_id=2),
+    ]
+    containers = [{"cgroup_id": number, "name": f"web-{number}"} for number in (1, 2)]
+    path = write_session(tmp_path / "capture", events, containers=containers)
+    record = tmp_path / "record.json"
+    run("startup", path, "--image", everything, "--stargz", record)
+    lines = [json.loads(line)["path"] for line in record.read_text().splitlines()]
+    assert lines == ["usr/bin/never", "app/opened", "app/other.py", "app/m.py"]
+
+
+def test_what_a_recording_lacks_is_said(tmp_path: Path) -> None:
+    events = [at(0, "/app/m.py", exe="/usr/bin/prog"), at(1, "/absent", ret=-2)]
+    path = write_session(tmp_path / "capture", events, losses={"ring_full": 9})
+    lost = "! 9 events lost while recording: ring_full 9\n"
+    before = "! app was running before recording began: what it touched first is not known\n"
+    assert run("misses", path).stderr == lost
+    assert run("startup", path).stderr == lost + before
+    started = [at(0, "/usr/bin/prog", exe="/usr/bin/prog", **EXEC), *events]
+    assert run("startup", write_session(tmp_path / "whole", started)).stderr == ""
 
 
 def test_the_record_for_stargz_has_each_file_once_and_interpreters(
@@ -85,7 +120,11 @@ ADVICE = [  # who looked, for what, and what avoids it
     ("/usr/bin/ls", "/opt/lib/libz.so.1", {}, "LD_LIBRARY_PATH"),
     ("/usr/bin/node", "/node_modules/left", {}, "bundle"),
     ("/bin/sh", "/usr/local/bin/tool", EXEC, "PATH"),
-    ("/usr/bin/ls", "/usr/lib/locale/locale-archive", {}, "LC_ALL=C.UTF-8"),
+    ("/usr/bin/ls", "/usr/lib/locale/C.UTF-8/LC_TIME", {}, "LC_ALL=C, or as its directory"),
+    ("/usr/bin/ruby3.1", "/usr/lib/ruby/vendor_ruby/webrick.so", {}, "bootsnap"),
+    ("/usr/bin/ruby3.1", "/usr/lib/ruby/vendor_ruby/json.rb", {}, "bootsnap"),
+    ("/usr/bin/perl", "/etc/perl/strict.pmc", {}, "PERL5LIB"),
+    ("/usr/bin/php", "/usr/lib/modules/webrick.so", {}, None),  # no loader looks for it
     ("/usr/bin/ls", "/etc/localtime", {}, "TZ="),
     ("/usr/bin/curl", "/etc/ssl/certs/0a1b2c3d.0", {}, "SSL_CERT_FILE"),
     ("/usr/sbin/apache2", "/var/www/.htaccess", {}, "AllowOverride None"),
@@ -105,6 +144,22 @@ def test_what_to_set(
     (row,) = json.loads(run("misses", capture, "--json").stdout)
     assert (row["program"], row["misses"], row["prefix"]) == (program, 1, str(Path(path).parent))
     assert row["advice"] == advice if advice is None else advice in row["advice"]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
+@pytest.mark.skipif(not Path("/usr/lib/locale/C.utf8").is_dir(), reason="there is no C.utf8")
+def test_the_advice_on_locales_holds() -> None:
+    def misses(name: str) -> int:
+        done = subprocess.run(
+            ["strace", "-e", "trace=openat", "sort", "/dev/null"],
+            env={"LC_ALL": name, "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return len(re.findall(r"/locale/.* ENOENT", done.stderr))
+
+    assert misses("C.UTF-8") > 10 > misses("C.utf8") > misses("C") == 0
 
 
 def test_misses_are_counted_by_program_and_directory(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ def test_gnu_tar_sets_capabilities_of_files(tmp_path: Path) -> None:
     os.setxattr(root / "bin/prog", "security.capability", CAPABILITY)
     capture = write_session(tmp_path / "capture", [{"path": "/bin/prog"}])
     unused(capture, root, "--write", tmp_path / "slim.tar")
-    words = ["tar", "--xattrs", "--xattrs-include=*", "-xpf", tmp_path / "slim.tar", "-C", copy]
-    subprocess.run(words, check=True)
+    options = ["--xattrs", "--xattrs-include=*"]
+    subprocess.run(["tar", *options, "-xpf", tmp_path / "slim.tar", "-C", copy], check=True)
     assert os.getxattr(copy / "bin/prog", "security.capability") == CAPABILITY
 
 
