@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A load of known calls: load KIND CALLS THREADS [DIRECTORY]
- * Every thread makes CALLS calls. Prints the time that one call took in nanoseconds of the
+ * A load of known calls: load KIND CALLS THREADS [DIRECTORY [RATE]]
+ * Every thread makes CALLS calls, with RATE so many a second, some each millisecond. Prints the time that one call took in nanoseconds of the
  * monotonic clock: with several threads on one CPU, the time they had together over all calls.
  */
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@
 
 static const struct timespec millisecond = {.tv_nsec = 1000000};
 static const char *kind;
-static long calls;
+static long calls, rate;
 static char (*names)[32];
 
 static void one(long i)
@@ -45,10 +45,33 @@ static void one(long i)
 		stat("/etc/hostname", &status);
 }
 
+/* Wait for the millisecond in which call i is due. */
+static void await(const struct timespec *from, long i)
+{
+	long due = i * 1000 / rate;
+	struct timespec until = {from->tv_sec + due / 1000,
+				 from->tv_nsec + due % 1000 * 1000000};
+
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
 static void *run(void *unused)
 {
-	for (long i = 0; i < calls; i++)
+	struct timespec from;
+	long due = -1;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (long i = 0; i < calls; i++) {
+		if (rate && i * 1000 / rate != due) {
+			await(&from, i);
+			due = i * 1000 / rate;
+		}
 		one(i);
+	}
 	return unused;
 }
 
@@ -65,6 +88,8 @@ int main(int argc, char **argv)
 	threads = atoi(argv[3]);
 	if (argc > 4 && chdir(argv[4]))
 		return 1;
+	if (argc > 5)
+		rate = atol(argv[5]);
 	names = calloc(MANY, sizeof(*names));
 	for (int i = 0; i < MANY; i++)
 		snprintf(names[i], sizeof(*names), "/usr/lib/many/file-%05d", i);

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from snoop_capture.errors import CaptureError
 from snoop_capture.memory import load_libraries, refuse_pandas
@@ -25,6 +26,7 @@ from snoop_capture.settings import Named, SettingsCommand, unknown_variables
 if TYPE_CHECKING:  # what is needed is imported when it is needed: --help shall come at once
     from snoop_capture.identity import Identity
     from snoop_capture.kubernetes import ApiServer
+    from snoop_capture.observer import Observer
     from snoop_capture.service import Ended
     from snoop_capture.targets import Target
 
@@ -200,8 +202,27 @@ def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) ->
         shutdown_timeout=options["shutdown_timeout"],
         identity=who,
         api_server=api_server,
+        observer=_observer(options),
     )
     return record(recording)
+
+
+def _observer(options: dict[str, Any]) -> "Observer":
+    """What tells of the recording; nothing where another program has the default port."""
+    from snoop_capture.observer import Observer
+
+    if options["metrics_addr"] is None:
+        return Observer()
+    from snoop_capture.telemetry import Telemetry
+
+    try:
+        return Telemetry(options["metrics_addr"], options["output"], options["flush_interval"])
+    except CaptureError as error:
+        source = click.get_current_context().get_parameter_source("metrics_addr")
+        if source is not ParameterSource.DEFAULT:
+            raise
+        _log.warning("there are no metrics: %s", error)
+        return Observer()
 
 
 def _api_server(who: "Identity") -> "ApiServer":

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a recorder tells of its work while it is at it."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 
 class Observer:
     """Is told what the recorder does, from the threads that do it; itself it ignores that."""
+
+    def begun(self, state: "Callable[[], State]") -> None:
+        """Recording is under way, without privileges; ``state`` says from any thread how it is."""
+
+    def named(self, containers: Sequence[Mapping[str, Any]]) -> None:
+        """Containers are known, or better known; the entries of ``session.json``."""
 
     def written(self, events: pa.RecordBatch) -> None:
         """Events, of schema ``OPEN_EVENTS``, are in the open segment."""
@@ -23,6 +31,9 @@ class Observer:
 
     def failed(self, kind: str) -> None:
         """Something could not be written; ``kind`` is the error's name, as ``ENOSPC``."""
+
+    def ended(self) -> None:
+        """Nothing is attached any more; what is left will be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,9 @@ class Recorder:
         table = syscall_table(platform.machine()) | opcode_table()
         self._events = EventBuilder(table, _clock_offset())
         self._writes: collections.deque[concurrent.futures.Future[None]] = collections.deque()
+        self._observer = observer or Observer()
         self._storage = SessionWriter(
-            session, metadata, limits, observer or Observer(), self._ring.lost, self._hurries
+            session, metadata, limits, self._observer, self._ring.lost, self._hurries
         )
         self._begin_segment()
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
@@ -151,6 +152,7 @@ class Recorder:
         named = [{k: v for k, v in entry.items() if k != "last_seen"} for entry in entries]
         if named != self._named:
             self._named = named
+            self._observer.named(named)
             self._storage.update(containers=entries)
 
     def rotate(self) -> None:

@@ -102,7 +102,9 @@ def record(recording: Recording) -> Ended:
             ) from error
         _log.info("recording into %s as user %d", session, confinement.uid)
         containers = Containers(recording.target, recording.identity, _watch(recording))
+        recording.observer.begun(recorder.state)
         _loop(recorder, containers, signals)
+        recording.observer.ended()
         totals = recorder.stop(containers, time.monotonic() + recording.shutdown_timeout)
         return Ended(session, totals)
 

@@ -107,9 +107,12 @@ def command_line(
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """This process's environment, but as if nobody had called sudo."""
+    """This process's environment, but as if nobody had called sudo.
+
+    Recorders have no port for metrics unless they are told so: many run at the same time.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
-    return own | extra
+    return own | {"SNOOP_METRICS_ADDR": ""} | extra
 
 
 @dataclass

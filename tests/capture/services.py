@@ -22,7 +22,8 @@ class Service:
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
     ) -> None:
-        command = [*wrapper, SNOOP_CAPTURE, *map(str, arguments), "-o", str(capture), *QUICK]
+        verb, *rest = map(str, arguments)
+        command = [*wrapper, SNOOP_CAPTURE, verb, *QUICK, *rest, "-o", str(capture)]
         self.capture = capture
         before = set(capture.glob("*/session.json"))
         self.process = subprocess.Popen(

@@ -86,13 +86,9 @@ def test_what_was_kept_back_is_said_at_the_end() -> None:
 
 @pytest.mark.bpf
 @pytest.mark.parametrize("level", ["debug", "info"])
-def test_a_recording_in_json(tree: Path, tmp_path: Path, build: Build, level: str) -> None:
+def test_a_recording_in_json(tree: Path, capture: Path, build: Build, level: str) -> None:
     arguments = ["--log-format", "json", "--log-level", level]
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
-    service = Service(
-        tmp_path / "capture", "cgroup", made(tree / "a"), *arguments, env={"SNOOP_MAX_SIZ": "1"}
-    )
+    service = Service(capture, "cgroup", made(tree / "a"), *arguments, env={"SNOOP_MAX_SIZ": "1"})
     subprocess.run(inside(tree / "a", build("calls"), "100", "1", "1", "/secret/name"))
     recording = service.stop()
     said = [json.loads(line) for line in recording.stderr.splitlines()]
