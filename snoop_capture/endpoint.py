@@ -78,8 +78,7 @@ class Endpoint:
 
     def close(self) -> None:
         """Accept nothing more; who was not answered is not."""
-        self._server.ended = True
-        self._server.pull_trigger()
+        self._server.trigger.pull_trigger(self._server.end)
         self._thread.join(1.0)
 
 
@@ -87,7 +86,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
     """waitress' server, where connections have a limited life."""
 
     def __init__(self, listening: socket.socket, application: Callable[..., Any]) -> None:
-        self.ended = False
+        self._ended = False
         super().__init__(
             application,
             _sock=listening,
@@ -120,12 +119,20 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
                 is_old = now - channel.creation_time > _LIFETIME
                 channel.will_close |= is_old or at < len(kind) - _CONNECTIONS
 
+    def end(self) -> None:
+        """To be called in the thread that runs it: have that stop."""
+        self._ended = True
+
     def run(self) -> None:
-        """Serve until ``ended`` is set."""
-        while not self.ended:
+        """Serve until ``end`` is called."""
+        while not self._ended:
             self.asyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+        self.asyncore.dispatcher.close(self)
+        for channel in list(self.active_channels.values()):
+            channel.handle_close()
         self.task_dispatcher.shutdown(timeout=1)
-        self.asyncore.close_all(self._map, ignore_all=True)
+        if not self.task_dispatcher.threads:  # who still answers a request writes to its pipe
+            self.trigger.close()
 
 
 def _application(pages: Pages) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:

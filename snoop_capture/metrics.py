@@ -66,6 +66,8 @@ class Metrics(Observer):
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._capture = capture
         self._registry = CollectorRegistry()
+        # Read now: later the recorder may not be allowed to.
+        self._build = {"version": version("snoop-toolkit"), "kernel": platform.release()}
         self._state: Callable[[], State] | None = None
         self._events = _ContainerEvents()
         self._page = (-_FRESH, b"")
@@ -132,11 +134,7 @@ class Metrics(Observer):
         return Counter(name, help, registry=self._registry)
 
     def _families(self) -> Iterator[Metric]:
-        yield InfoMetricFamily(
-            "snoop_build",
-            "What records here.",
-            {"version": version("snoop-toolkit"), "kernel": platform.release()},
-        )
+        yield InfoMetricFamily("snoop_build", "What records here.", self._build)
         yield from self._events.families()
         free = os.statvfs(self._capture)
         yield _gauge(
