@@ -34,12 +34,16 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from snoop_capture.backlog import NOT_WRITTEN
+from snoop_capture.layout import LOSS_CAUSES
 from snoop_capture.observer import Observer, State
+from snoop_capture.sealing import REMOVED
 
 MOST_CONTAINERS: Final = 50
 """More than these are counted together, as OTHER."""
 OTHER: Final = "other"
 
+_CAUSES: Final = (*LOSS_CAUSES, NOT_WRITTEN, REMOVED)
 _SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _FRESH: Final = 1.0  # seconds in which a page is not made anew, whoever asks
 
@@ -85,7 +89,7 @@ class Metrics(Observer):
             registry=self._registry,
         )
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Collector(self._families))
+        self._registry.register(_Collector(self.families))
 
     def begun(self, state: Callable[[], State]) -> None:
         """``state`` tells from now on how the recorder is."""
@@ -133,7 +137,8 @@ class Metrics(Observer):
     def _counter(self, name: str, help: str) -> Counter:
         return Counter(name, help, registry=self._registry)
 
-    def _families(self) -> Iterator[Metric]:
+    def families(self) -> Iterator[Metric]:
+        """What is made when it is asked for."""
         yield InfoMetricFamily("snoop_build", "What records here.", self._build)
         yield from self._events.families()
         free = os.statvfs(self._capture)
@@ -239,7 +244,8 @@ def _by_cause(name: str, help: str, counts: Mapping[str, int]) -> Metric:
 def _of_state(state: State) -> Iterator[Metric]:
     """What is read off the recorder itself."""
     yield CounterMetricFamily("snoop_events_received", "Events in the capture.", value=state.events)
-    yield _by_cause("snoop_events_dropped", "Events that were lost, by cause.", state.losses)
+    losses = dict.fromkeys(_CAUSES, 0) | state.losses  # a counter that begins above 0 hides that
+    yield _by_cause("snoop_events_dropped", "Events that were lost, by cause.", losses)
     yield _by_cause("snoop_defects", "Events that lack something, by cause.", state.defects)
     yield _gauge("snoop_attached", "Whether the BPF program is attached.", state.attached)
     yield _gauge(

@@ -2,8 +2,10 @@
 """Telling of a recorder over HTTP, from its beginning to its end."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from snoop_capture.endpoint import Endpoint, bind
 from snoop_capture.health import Check, Health
@@ -46,6 +48,16 @@ class Telemetry(Metrics):
         self._health = None
         if self._endpoint:
             self._endpoint.close()
+
+    def families(self) -> Iterator[Metric]:
+        """What is counted and measured, and what the health checks say."""
+        yield from super().families()
+        family = GaugeMetricFamily(
+            "snoop_healthy", "Whether a check of /healthz is passed.", labels=["check"]
+        )
+        for name, check in self.checks().items():
+            family.add_metric([name], check.ok)
+        yield family
 
     def metrics(self) -> bytes:
         """The page ``/metrics``."""

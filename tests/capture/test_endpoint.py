@@ -72,6 +72,7 @@ def test_metrics(served: Served) -> None:
     status, page = served.get("/metrics")
     assert status == 200
     assert "snoop_events_received_total 100.0\n" in page
+    assert 'snoop_healthy{check="disk"} 1.0\n' in page
 
 
 def test_health(served: Served) -> None:

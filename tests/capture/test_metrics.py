@@ -94,9 +94,11 @@ def test_the_state_of_the_recorder(metrics: Metrics) -> None:
 
 def test_before_the_first_event(metrics: Metrics) -> None:
     metrics.begun(lambda: replace(STATE, last_event=None, losses={}))
-    names = {name for name, _ in scrape(metrics)}
-    assert "snoop_last_event_timestamp_seconds" not in names
-    assert "snoop_events_dropped_total" not in names
+    samples = scrape(metrics)
+    assert "snoop_last_event_timestamp_seconds" not in {name for name, _ in samples}
+    dropped = {cause: n for (name, cause), n in samples.items() if "dropped" in name}
+    causes = ("ring_full", "busy", "tail_call", "not_written", "removed")
+    assert dropped == dict.fromkeys(causes, 0)  # so that the first loss is an increase
 
 
 def test_what_the_recorder_does(metrics: Metrics) -> None:
