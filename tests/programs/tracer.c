@@ -94,6 +94,7 @@ static void emulate(void)
 		set(number(), 0);
 	}
 	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 }
 
 static void change(void)
