@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from snoop_capture.errors import CaptureError
-from snoop_capture.memory import load_libraries, refuse_pandas
+from snoop_capture.memory import load_libraries, refuse_heavy
 from snoop_capture.options import (
     flush_interval,
     kubernetes_option,
@@ -238,7 +238,7 @@ def _api_server(who: "Identity") -> "ApiServer":
 
 def main() -> None:
     """Entry point; prints what stops a recording as one sentence."""
-    refuse_pandas()
+    refuse_heavy()
     try:
         cli()
     except CaptureError as error:

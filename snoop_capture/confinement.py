@@ -48,9 +48,9 @@ _IMPORTED_LATER: Final = (
     "dateutil.relativedelta",
     "encodings.ascii",
     "numpy.ma",
+    "pyarrow.acero",
     "zoneinfo",
 )
-_IMPORTED_TO_REMOVE: Final = "pyarrow.acero"  # large
 
 _DENIED: Final = """
     execve execveat ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp
@@ -84,13 +84,9 @@ class Confinement:
     """It has a seccomp filter."""
 
 
-def import_what_is_needed(to_remove: bool) -> None:
-    """Import what would be imported later, while files that only root can read can be read.
-
-    Args:
-        to_remove: also what removing segments needs.
-    """
-    for name in (*_IMPORTED_LATER, *([_IMPORTED_TO_REMOVE] if to_remove else [])):
+def import_what_is_needed() -> None:
+    """Import what would be imported later, while files that only root can read can be read."""
+    for name in _IMPORTED_LATER:
         with contextlib.suppress(ImportError):  # dateutil need not be installed
             import_module(name)
 

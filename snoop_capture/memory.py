@@ -15,6 +15,7 @@ _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
 
+_HEAVY: Final = ("pandas", "pyarrow.dataset")
 _LARGE: Final = 32 << 20  # bytes; more than the columns of any batch
 
 _SETTINGS: Final = {
@@ -29,15 +30,16 @@ class _Refused:
 
     @staticmethod
     def find_spec(name: str, *_: object) -> ModuleSpec | None:
-        if name == "pandas":
-            raise ModuleNotFoundError("the recorder does without pandas", name=name)
+        if name in _HEAVY:
+            raise ModuleNotFoundError(f"the recorder does without {name}", name=name)
         return None
 
 
-def refuse_pandas() -> None:
-    """Have pyarrow work as if there were no pandas.
+def refuse_heavy() -> None:
+    """Have pyarrow work as if there were no pandas and no data sets.
 
-    It imports pandas with the first array that it makes, 40 MB, to recognise what it is given.
+    It imports pandas with the first array that it makes, 40 MB, to recognise what it is given; and
+    ``pyarrow.dataset`` with the first grouping or ``read_table``, another 40 MB.
     """
     sys.meta_path.insert(0, _Refused)
 

@@ -79,7 +79,8 @@ def _seal(directory: Path, number: int, path: Path, said: dict[str, Any]) -> Non
 
 def _entry(path: Path) -> dict[str, Any]:
     """What ``session.json`` says of a sealed segment."""
-    seq = pq.read_table(path, columns=["seq"])["seq"]
+    with pq.ParquetFile(path) as parquet:
+        seq = parquet.read(["seq"])["seq"]
     first, last = (seq[0].as_py(), seq[-1].as_py()) if len(seq) else (None, None)
     entry = {"file": path.name, "rows": len(seq), "first_seq": first}
     return entry | {"last_seq": last, "bytes": path.stat().st_size}

@@ -191,7 +191,10 @@ def _free(directory: Path) -> int:
 def _summary(directory: Path) -> pa.Table:
     """The summary so far."""
     path = directory / SUMMARY_FILE
-    return pq.read_table(path, schema=SUMMARY) if path.exists() else SUMMARY.empty_table()
+    if not path.exists():
+        return SUMMARY.empty_table()
+    with pq.ParquetFile(path) as parquet:
+        return parquet.read(SUMMARY.names).cast(SUMMARY)
 
 
 def _fold(summary: pa.Table | None, segment: _Sealed) -> tuple[pa.Table | None, Dropped]:

@@ -85,7 +85,7 @@ def record(recording: Recording) -> Ended:
     with Program(layout_here(recording.ring_bytes)) as program:
         for left_out in recording.target.without:
             program.leave_out(cgroups.cgroup_id(left_out))
-        import_what_is_needed(recording.limits.retention.removes)
+        import_what_is_needed()
         confinement = confine(program, recording.capture, recorders_user())
         try:
             session = recording.capture / session_name()
