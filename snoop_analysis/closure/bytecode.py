@@ -17,13 +17,21 @@ from snoop_analysis.image import Image
 _CACHE: Final = "__pycache__"
 
 
+def source_of(path: str) -> str | None:
+    """The source of which ``path`` is the bytecode; null if it is none."""
+    directory, name = posixpath.split(path)
+    above, cache = posixpath.split(directory)
+    if cache != _CACHE or not name.endswith(".pyc"):
+        return None
+    return f"{above}/{name.partition('.')[0]}.py"
+
+
 def pair(image: Image, subject: Subject) -> Iterator[Need]:
     """The source of bytecode, the bytecode of a source."""
-    directory, name = posixpath.split(subject.path)
-    stem = name.partition(".")[0]
-    if name.endswith(".pyc") and posixpath.basename(directory) == _CACHE:
-        yield Need(f"{posixpath.dirname(directory)}/{stem}.py", "source of the bytecode")
-    elif name.endswith(".py"):
-        for path in image.below(f"{directory}/{_CACHE}"):
-            if posixpath.basename(path).startswith(f"{stem}.") and path.endswith(".pyc"):
+    source = source_of(subject.path)
+    if source is not None:
+        yield Need(source, "source of the bytecode")
+    elif subject.path.endswith(".py"):
+        for path in image.below(f"{posixpath.dirname(subject.path)}/{_CACHE}"):
+            if source_of(path) == subject.path:
                 yield Need(path, "bytecode of")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final
 
+from snoop_analysis.closure.bytecode import source_of
 from snoop_analysis.errors import ImageError
 from snoop_analysis.image import Image, Kind
 from snoop_analysis.packages import apk, dpkg, node, python, rpm
@@ -38,7 +39,8 @@ def owners(packages: Iterable[Package], image: Image) -> dict[str, Package]:
     """The package of each path, links in the paths of its list followed.
 
     Debian's lists have /bin/sh where the image has a link /bin and /usr/bin/sh. A directory has an
-    owner if just one package lists it.
+    owner if just one package lists it. Python's bytecode, which is made where a package is
+    installed, belongs to the package of its source.
     """
     owner: dict[str, Package] = {}
     shared: set[str] = set()
@@ -50,7 +52,9 @@ def owners(packages: Iterable[Package], image: Image) -> dict[str, Package]:
             first = owner.setdefault(end, package)
             if first is not package and image.files[end].kind is Kind.DIRECTORY:
                 shared.add(end)
-    return {path: package for path, package in owner.items() if path not in shared}
+    sources = {path: source for path in image.files if (source := source_of(path)) in owner}
+    compiled = {path: owner[source] for path, source in sources.items() if source is not None}
+    return compiled | {path: package for path, package in owner.items() if path not in shared}
 
 
 def metadata(packages: Iterable[Package]) -> list[str]:

@@ -37,6 +37,8 @@ FILES = {
     "usr/bin/never": b"",
     "usr/share/doc/x/readme": b"readme",
     "tmp/left": b"",
+    "var/db/PG_VERSION": b"15\n",
+    "var/db/base/5/1247": b"",
 }
 LINKS = {
     "bin": "usr/bin",

@@ -112,6 +112,23 @@ def test_python_of_this_environment(tmp_path: Path) -> None:
     assert f"/{home}/click/core.py" in packages["click"].files
 
 
+def test_bytecode_belongs_to_the_package_of_its_source(tmp_path: Path) -> None:
+    """Debian compiles when it installs: no package lists what comes of that."""
+    files = {
+        "var/lib/dpkg/status": b"Package: python3-x\nVersion: 1\n",
+        "var/lib/dpkg/info/python3-x.list": b"/usr/lib/python3/x.py\n",
+        "usr/lib/python3/x.py": b"",
+        "usr/lib/python3/__pycache__/x.cpython-311.pyc": b"",
+        "usr/lib/python3/__pycache__/x.cpython-311.opt-1.pyc": b"",
+        "usr/lib/python3/__pycache__/y.cpython-311.pyc": b"",
+        "usr/lib/python3/x.cpython-311.pyc": b"",
+    }
+    image = image_of(tmp_path / "image.tar", files)
+    owned = {path for path in owners(named(image).values(), image) if path.endswith(".pyc")}
+    home = "/usr/lib/python3/__pycache__"
+    assert owned == {f"{home}/x.cpython-311.pyc", f"{home}/x.cpython-311.opt-1.pyc"}
+
+
 def test_node(tmp_path: Path) -> None:
     image = image_of(tmp_path / "image.tar", NODE)
     packages = named(image)

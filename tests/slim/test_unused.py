@@ -143,6 +143,7 @@ CLOSURE: list[tuple[str, Event, str, str]] = [  # rules, an event, what it needs
         "/usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
         "/usr/lib/x86_64-linux-gnu/libc.so.6",
     ),
+    ("set", {"path": "/var/db/PG_VERSION"}, "/var/db/base/5/1247", "/var/db/PG_VERSION"),
     ("bytecode", {"path": "/app/__pycache__/m.cpython-311.pyc"}, "/app/m.py", "/app/__pycache__/m"),
     ("bytecode", {"path": "/app/m.py"}, "/app/__pycache__/m.cpython-311.pyc", "/app/m.py"),
     ("runtime", {"path": "/app/m.py"}, "/etc/passwd", ""),
