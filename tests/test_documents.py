@@ -24,6 +24,7 @@ LINKED = [
     "docs/slimming.md",
     "CONTRIBUTING.md",
     "deploy/README.md",
+    "docs/OPERATIONS.md",
     "docs/SECURITY.md",
     "docs/kernels.md",
 ]

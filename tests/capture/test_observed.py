@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.capture.conftest import Build
 from tests.capture.recording import QUICK, SNOOP_CAPTURE
@@ -97,6 +98,17 @@ def test_what_is_counted_is_what_is_recorded(tree: Path, capture: Path, build: B
     assert samples["snoop_written_bytes_total", ""] > 0
     newest = max(row["ts"] for row in recording.rows).timestamp()
     assert samples["snoop_last_event_timestamp_seconds", ""] == pytest.approx(newest, abs=1e-3)
+
+
+def test_the_health_check_of_compose(tree: Path, capture: Path) -> None:
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    kind, *words = services["snoop"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    service = Watched(capture, "cgroup", made(tree / "web"))
+    own = [w.replace("$$", "$").replace(str(DEFAULT_PORT), str(service.port)) for w in words]
+    assert subprocess.run(own, check=False).returncode == 0
+    service.stop()
+    assert subprocess.run(own, check=False, stderr=subprocess.DEVNULL).returncode == 1
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from snoop_analysis.cli import cli as analyze
 from snoop_capture.cli import cli as capture
 from snoop_capture.confinement import NOBODY_IN_PARTICULAR
 from tests.capture.pods import PRIVILEGES
+from tests.capture.test_observed import DEFAULT_PORT as METRICS_PORT
+from tests.capture.test_observed import LIVENESS
 
 Object = dict[str, Any]
 
@@ -110,21 +112,37 @@ def files(directory: Path) -> Iterator[Path]:
         yield from files(path) if path.is_dir() else [path]
 
 
+def mounted(spec: Object, container: Object, directory: Path) -> dict[str, Path]:
+    """The files of a container's ConfigMaps, laid out in a directory, by their paths in it."""
+    maps = {v["name"]: v["configMap"]["name"] for v in spec["volumes"] if "configMap" in v}
+    contents = {t["metadata"]["name"]: t["data"] for t in everything() if t["kind"] == "ConfigMap"}
+    found = {}
+    for mount in container["volumeMounts"]:
+        for name, text in contents.get(maps.get(mount["name"], ""), {}).items():
+            (directory / name).write_text(text)
+            found[f"{mount['mountPath']}/{name}"] = directory / name
+    return found
+
+
 @pytest.mark.parametrize(("spec", "container"), CONTAINERS, ids=names(CONTAINERS))
-def test_the_command_line_is_understood(spec: Object, container: Object) -> None:
+def test_the_command_line_is_understood(spec: Object, container: Object, tmp_path: Path) -> None:
     program = COMMANDS[container["image"].partition(":")[0]]
     name, *arguments = container["args"]
     command = program.get_command(click.Context(program), name)
     assert command
-    command.make_context(name, list(arguments))  # raises what the user would see
+    files = mounted(spec, container, tmp_path)
+    arguments = [str(files.get(argument, argument)) for argument in arguments]
+    # It raises what the user would see.
+    params = command.make_context(name, list(arguments)).params
     known = {parameter.envvar for parameter in command.params} | {"POD_UID"}
     assert {variable["name"] for variable in container.get("env", [])} <= known
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert mounts <= {volume["name"] for volume in spec["volumes"]}
     paths = [mount["mountPath"] for mount in container["volumeMounts"]]
-    for argument in container["args"]:
-        if argument.startswith("/"):
-            assert any(argument.startswith(path) for path in paths), argument
+    said = [*container["args"], *map(str, filter(None, [params.get("output")]))]
+    for path in said:
+        if path.startswith("/"):
+            assert any(path.startswith(mount) for mount in paths), path
 
 
 @pytest.mark.parametrize(("spec", "container"), CONTAINERS, ids=names(CONTAINERS))
@@ -174,13 +192,34 @@ def test_the_account_may_get_pods_and_nothing_else() -> None:
         assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 
 
+RECORDING = [(s, c) for s, c in RECORDERS if c["args"][0] != "check"]
+
+
+@pytest.mark.parametrize(("spec", "container"), RECORDING, ids=names(RECORDING))
+def test_probes_reach_the_recorder(spec: Object, container: Object, tmp_path: Path) -> None:
+    """The kubelet asks from outside of the pod: the port is not on the loopback address alone."""
+    name, *arguments = container["args"]
+    files = mounted(spec, container, tmp_path)
+    command = capture.commands[name]
+    words = [str(files.get(argument, argument)) for argument in arguments]
+    address = command.make_context(name, words).params["metrics_addr"]
+    assert address.host == ""
+    assert container["ports"] == [{"name": "metrics", "containerPort": address.port}]
+    assert container["startupProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+    assert container["livenessProbe"]["httpGet"] == {"path": LIVENESS, "port": "metrics"}
+    # Whoever makes the recorder slow cannot have it started again at once, which loses events.
+    liveness = container["livenessProbe"]
+    assert liveness["periodSeconds"] * liveness["failureThreshold"] >= 300
+
+
 def test_a_sidecar_starts_before_the_application() -> None:
     sidecars = [c for s in PODS for c in s.get("initContainers", []) if c["args"][0] == "pod"]
     assert len(sidecars) == 2
     for sidecar in sidecars:
         assert sidecar["restartPolicy"] == "Always"
-        (*_, look) = sidecar["startupProbe"]["exec"]["command"]
-        assert look == 'grep -qs "$POD_UID" /captures/*/session.json'
+        assert sidecar["startupProbe"]["periodSeconds"] == 1
+        # The application's pod is as ready as the application, whatever befalls the recorder.
+        assert "readinessProbe" not in sidecar
 
 
 def test_compose_gives_the_same_privileges() -> None:
@@ -210,6 +249,7 @@ def test_the_image_is_built_from_what_is_there() -> None:
         assert f"USER {NOBODY_IN_PARTICULAR}:{NOBODY_IN_PARTICULAR}" in final[name]
         assert f'ENTRYPOINT ["/opt/snoop/bin/snoop-{name}"]' in final[name]
     assert list(final)[-1] == "capture"  # the default
+    assert f"EXPOSE {METRICS_PORT}" in final["capture"]
     assert "setcap cap_bpf,cap_perfmon+ep /opt/snoop/bin/snoop-loader" in final["capture"]
     assert "ENV PIP_CONSTRAINT=/source/constraints.txt" in final["build"]
     for install in re.findall(r"apt-get install (.*)", instructions):
