@@ -11,6 +11,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
@@ -27,6 +28,8 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _CONNECTIONS: Final = 32
 _LIFETIME: Final = 5.0  # seconds of a connection
+_REST: Final = 0.005  # seconds between rounds: each has a fixed cost
+_AT_ONCE: Final = 16  # new connections that a round takes
 _LARGEST_HEADER: Final = 8 << 10
 _LARGEST_PAGE: Final = 16 << 20  # what is larger would go through a file
 _OK: Final = "200 OK"
@@ -119,6 +122,11 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
                 is_old = now - channel.creation_time > _LIFETIME
                 channel.will_close |= is_old or at < len(kind) - _CONNECTIONS
 
+    def handle_accept(self) -> None:
+        """Take what has come since the last round."""
+        for _ in range(_AT_ONCE):
+            super().handle_accept()
+
     def end(self) -> None:
         """To be called in the thread that runs it: have that stop."""
         self._ended = True
@@ -127,6 +135,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
         """Serve until ``end`` is called."""
         while not self._ended:
             self.asyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+            time.sleep(_REST)
         self.asyncore.dispatcher.close(self)
         for channel in list(self.active_channels.values()):
             channel.handle_close()
