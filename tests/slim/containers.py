@@ -21,6 +21,7 @@ TIMEOUT = 60  # seconds
 _VIEW = 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && exec "$@"'
 _CRUN = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _VIEW, "crun"]
 _CRUN += ["crun", "--cgroup-manager=disabled"]
+_CAPABILITIES = "CHOWN SETUID SETGID DAC_OVERRIDE KILL SYS_CHROOT"
 
 
 def why_not() -> str | None:
@@ -41,7 +42,7 @@ def bundle(directory: Path, root: Path, command: Sequence[str]) -> Path:
             "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root"],
             "cwd": "/",
             "capabilities": {
-                one: ["CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_DAC_OVERRIDE", "CAP_KILL"]
+                one: [f"CAP_{name}" for name in _CAPABILITIES.split()]
                 for one in ("bounding", "effective", "permitted")
             },
         },

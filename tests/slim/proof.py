@@ -13,14 +13,17 @@ from tests.slim.containers import bundle, running
 from tests.slim.services import Service, build, free_port, size
 
 SNOOP_ANALYZE = str(Path(sys.executable).with_name("snoop-analyze"))
-STARTING = 60  # seconds
+STARTING = 60.0  # seconds
 
 Answers = dict[str, tuple[int, bytes]]
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A service that was recorded: its root file system, its capture, what it answered."""
+    """A service that was recorded: its root file system, its capture, what it answered.
+
+    ``answers`` has the pages that are asked for later, too.
+    """
 
     service: Service
     directory: Path
@@ -49,10 +52,11 @@ def record(service: Service, directory: Path) -> Recorded:
     root = build(service, directory / "root", port)
     subprocess.run(["cp", "-a", root, directory / "image"], check=True)
     capture = directory / "capture"
-    with running(bundle(directory / "recorded", root, service.command), capture):
+    command = service.command_for(port)
+    with running(bundle(directory / "recorded", root, command), capture):
         answers = ask(service, port)
-    with running(bundle(directory / "unrecorded", root, service.command), None):
-        wait(service, port)
+    with running(bundle(directory / "unrecorded", root, command), None):
+        answers |= ask(service, port, service.later)
         unrecorded = service.ask(port, service.unrecorded[0])
     return Recorded(service, directory, directory / "image", port, capture, answers, unrecorded)
 
@@ -66,34 +70,51 @@ def slim(recorded: Recorded, *options: str) -> Slimmed:
     service, name = recorded.service, "-".join(("slim", *options)).replace("/", "_")
     archive = recorded.directory / f"{name}.tar"
     root = recorded.directory / name
-    presets = [word for one in service.presets for word in ("--preset", one)]
-    said = unused(recorded, *presets, "--strict", "--write", str(archive), *options)
+    said = unused(recorded, *service.options, "--write", str(archive), *options)
     root.mkdir()
     subprocess.run(["tar", "-xpf", archive, "-C", root], check=True)
     after = size(root)
     try:
-        with running(bundle(root.with_name(f"{name}-bundle"), root, service.command), None):
-            answers = ask(service, recorded.port)
+        command = service.command_for(recorded.port)
+        with running(bundle(root.with_name(f"{name}-bundle"), root, command), None):
+            answers = ask(service, recorded.port, service.later)
             unrecorded = try_to_ask(service, recorded.port, service.unrecorded[0])
     except subprocess.CalledProcessError as error:
         raise RuntimeError(f"the slimmed {service.name} does not run: {error}") from error
-    verdict = unused(recorded, *presets, "--why", service.unrecorded[1], *options)
+    verdict = unused(recorded, "--why", service.unrecorded[1], *options)
     return Slimmed(size(recorded.root), after, answers, unrecorded, said, verdict.splitlines()[-1])
 
 
 def unused(recorded: Recorded, *options: str) -> str:
     """What ``snoop-analyze unused`` says."""
     words = [SNOOP_ANALYZE, "unused", str(recorded.capture), "--image", str(recorded.root)]
+    words += [word for one in recorded.service.presets for word in ("--preset", one)]
+    if recorded.service.policy:
+        policy = recorded.directory / "policy.yaml"
+        policy.write_text(recorded.service.policy)
+        words += ["--policy", str(policy)]
     done = subprocess.run([*words, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return str(done.stdout)
 
 
-def ask(service: Service, port: int, pages: Sequence[str] = ()) -> Answers:
-    """What a service answers to its workload, twice over."""
+def ask(service: Service, port: int, later: Sequence[str] = ()) -> Answers:
+    """What a service answers to its workload, twice over, then to pages asked for later."""
     wait(service, port)
-    pages = [*(pages or service.workload), *service.workload]
+    pages = [*service.workload, *service.workload, *later]
     return {page: service.ask(port, page) for page in pages}
+
+
+def is_broken(recorded: Recorded, rule: str, waiting: float = 10) -> bool:
+    """Whether a service does not run, or answers something else, without a closure rule."""
+    global STARTING
+    before, STARTING = STARTING, waiting
+    try:
+        return slim(recorded, "--without-rule", rule).answers != recorded.answers
+    except (RuntimeError, OSError):  # it does not start, or breaks off
+        return True
+    finally:
+        STARTING = before
 
 
 def wait(service: Service, port: int) -> None:

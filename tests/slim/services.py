@@ -18,9 +18,12 @@ BASE = """
     passwd perl-base sed tar tzdata util-linux
     """
 
+_PROGRAMS = Path(__file__).parents[1] / "programs"
+
 _APP = """\
-import sqlite3, ssl
+import datetime, sqlite3, ssl
 from flask import Flask, jsonify, request
+from zoneinfo import ZoneInfo
 app = Flask(__name__)
 
 def rows(query, *values):
@@ -36,6 +39,10 @@ def first():
 def name(name):
     found = rows("SELECT name FROM names WHERE name = ?", name)
     return jsonify(name=name.encode("idna").decode(), found=found)
+
+@app.get("/time/<path:zone>")
+def time(zone):
+    return str(datetime.datetime(2024, 7, 1, tzinfo=ZoneInfo(zone)).utcoffset())
 
 @app.get("/report")
 def report():
@@ -57,12 +64,17 @@ class Service:
         name: what to call it.
         packages: Debian's packages that it needs.
         prepare: puts the service into a root file system, to listen on a port.
-        command: what starts it.
+        command: what starts it; PORT may stand in it.
         url: where it answers; PORT stands in it.
         workload: the pages that are asked for while it is recorded.
-        unrecorded: a page that is not, and the file that it needs.
+        later: pages that are asked for only after slimming, and need what the rules and the
+            policy keep.
+        unrecorded: a page that nobody asked for, and the file that it needs.
         presets: policies that fit.
-        broken_without: a closure rule without which it cannot run.
+        policy: one of its own.
+        options: more options of ``snoop-analyze unused``.
+        broken_without: the closure rules without each of which it does not run, or answers
+            something else.
     """
 
     name: str
@@ -72,8 +84,15 @@ class Service:
     url: str
     workload: tuple[str, ...]
     unrecorded: tuple[str, str]
-    presets: tuple[str, ...]
-    broken_without: str
+    broken_without: tuple[str, ...]
+    later: tuple[str, ...] = ()
+    presets: tuple[str, ...] = ()
+    policy: str = ""
+    options: tuple[str, ...] = ("--strict",)
+
+    def command_for(self, port: int) -> list[str]:
+        """What starts it on a port."""
+        return [word.replace("PORT", str(port)) for word in self.command]
 
     def ask(self, port: int, page: str) -> tuple[int, bytes]:
         """Status and body of a page."""
@@ -89,9 +108,20 @@ class Service:
                 return error.code, error.read()
 
 
+_SUM = """\
+#!/bin/sh
+printf 'Content-Type: text/plain\\n\\n'
+case "$QUERY_STRING" in
+save) echo saved > /tmp/saved; cat /tmp/saved ;;
+report) /app/report ;;
+*) echo visit > /var/visits/last; echo $((6 * 7)) ;;
+esac 2>&1
+"""
+
+
 def _script(root: Path, port: int) -> None:
     """A script of a script of busybox, which the kernel opens one after the other."""
-    for name in ("bin", "app", "www/cgi-bin", "proc", "dev", "tmp"):
+    for name in ("bin", "app", "www/cgi-bin", "var/visits", "proc", "dev", "tmp"):
         (root / name).mkdir(parents=True, exist_ok=True)
     shutil.copy("/bin/busybox", root / "bin/busybox")
     applets = subprocess.run(
@@ -106,13 +136,41 @@ def _script(root: Path, port: int) -> None:
         f"#!/app/launcher\nexec httpd -f -p 127.0.0.1:{port} -h /www\n",
         0o755,
     )
+    _write(root / "app/report", "#!/bin/env -S awk -f\nBEGIN { print 6 * 7 }\n", 0o755)
     _write(root / "www/index.html", "first\n")
     _write(root / "www/other.html", "second\n")
-    _write(
-        root / "www/cgi-bin/sum",
-        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n%s\\n' $((6 * 7))\n",
-        0o755,
-    )
+    _write(root / "www/cgi-bin/sum", _SUM, 0o755)
+
+
+def _musl(root: Path, _: int) -> None:
+    """A program of musl, its libraries where its loader is told to look, and a plug-in."""
+    work = root.with_name("musl")
+    work.mkdir()
+    sources = {
+        "libword.so": 'const char *word(void) { return "hello"; }',
+        "libgreeting.so": "const char *word(void); const char *greeting(void) { return word(); }",
+        "libextra.so": 'const char *extra(void) { return "plugged in"; }',
+        "plugin.so": "const char *extra(void); const char *text(void) { return extra(); }",
+    }
+    needs = {"libgreeting.so": "-lword", "plugin.so": "-lextra"}
+    for name, source in sources.items():
+        words = ["musl-gcc", "-shared", "-fPIC", "-xc", "-", "-o", name, "-xnone", "-L."]
+        words += [needs[name]] if name in needs else []
+        subprocess.run(words, input=source, text=True, cwd=work, check=True)
+    words = ["musl-gcc", str(_PROGRAMS / "plugins.c"), "-o", "plugins", "-L.", "-lgreeting"]
+    subprocess.run([*words, "-Wl,-rpath-link,."], cwd=work, check=True)
+    places = {"plugins": "app", "plugin.so": "opt/plugins", "libword.so": "opt/lib"}
+    for file in work.iterdir():
+        place = root / places.get(file.name, "usr/lib")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
+    (root / "lib").mkdir()
+    shutil.copy("/lib/ld-musl-x86_64.so.1", root / "lib")
+    _write(root / "etc/ld-musl-x86_64.path", "/usr/lib:/opt/lib\n/opt/plugins\n")
+    _write(root / "app/other", "not recorded\n")
+    _write(root / "data/page", "outside of the root\n")
+    for name in ("proc", "dev"):
+        (root / name).mkdir()
 
 
 def _nginx(root: Path, port: int) -> None:
@@ -141,6 +199,8 @@ def _python(root: Path, port: int) -> None:
         "database.execute(\"INSERT INTO names VALUES ('Ada')\"); database.commit()"
     )
     subprocess.run(["chroot", root, "python3", "-c", make], check=True)
+    compile_all = "compileall -q /usr/lib/python3 /usr/lib/python3.11"  # as Debian's packages do
+    subprocess.run(["chroot", root, "python3", "-m", *compile_all.split()], check=False)
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -160,9 +220,33 @@ SERVICES = {
             command=("/app/service",),
             url="http://127.0.0.1:PORT",
             workload=("/", "/cgi-bin/sum", "/missing"),
+            later=("/cgi-bin/sum?save", "/cgi-bin/sum?report"),
             unrecorded=("/other.html", "/www/other.html"),
-            presets=(),
-            broken_without="link",
+            policy="keep: [/app/report]",
+            broken_without=("link", "parent", "script", "runtime"),
+        ),
+        Service(
+            name="outside",
+            packages=(),
+            prepare=_musl,
+            command=("/app/plugins", "PORT"),
+            url="http://127.0.0.1:PORT",
+            workload=("/", "/outside"),
+            unrecorded=("/other", "/app/other"),
+            options=(),  # a name that has no directory makes it uncertain
+            broken_without=("nameless",),
+        ),
+        Service(
+            name="musl",
+            packages=(),
+            prepare=_musl,
+            command=("/app/plugins", "PORT"),
+            url="http://127.0.0.1:PORT",
+            workload=("/", "/missing"),
+            later=("/plugin",),
+            unrecorded=("/other", "/app/other"),
+            policy="keep: [/opt/plugins/plugin.so]",
+            broken_without=("library",),
         ),
         Service(
             name="nginx",
@@ -173,7 +257,7 @@ SERVICES = {
             workload=("/", "/deep/page.html", "/missing"),
             unrecorded=("/other.html", "/var/www/html/other.html"),
             presets=("nginx",),
-            broken_without="link",
+            broken_without=("link", "interpreter"),
         ),
         Service(
             name="python",
@@ -181,10 +265,12 @@ SERVICES = {
             prepare=_python,
             command=("/usr/bin/python3", "/app/app.py"),
             url="https://127.0.0.1:PORT",
-            workload=("/", "/names/Ada", "/names/J%C3%BCrgen", "/missing"),
+            workload=("/", "/names/Ada", "/names/J%C3%BCrgen", "/time/Europe/Rome", "/missing"),
+            later=("/time/Asia/Tokyo",),
             unrecorded=("/report", "/usr/lib/python3.11/xml/dom/minidom.py"),
             presets=("python",),
-            broken_without="link",
+            options=("--strict", "--drop-looked-at"),
+            broken_without=("link", "set", "bytecode"),
         ),
     )
 }
