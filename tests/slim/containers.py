@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -26,12 +26,21 @@ _CAPABILITIES = "CHOWN SETUID SETGID DAC_OVERRIDE KILL SYS_CHROOT"
 
 def why_not() -> str | None:
     """What keeps this machine from running containers; null if nothing does."""
-    missing = [one for one in ("crun", "unshare") if shutil.which(one) is None]
+    missing = [one for one in ("crun", "unshare", "musl-gcc") if shutil.which(one) is None]
     return f"there is no {', no '.join(missing)}" if missing else None
 
 
-def bundle(directory: Path, root: Path, command: Sequence[str]) -> Path:
-    """An OCI bundle: a container without limits, on the network of the machine."""
+def bundle(
+    directory: Path, root: Path, command: Sequence[str], volumes: Mapping[str, Path] | None = None
+) -> Path:
+    """An OCI bundle: a container without limits, on the network of the machine.
+
+    Args:
+        directory: where to make it.
+        root: the container's root directory.
+        command: its first program.
+        volumes: directories of the machine, by where they are mounted.
+    """
     directory.mkdir()
     kinds = ("pid", "mount", "ipc", "uts")
     config = {
@@ -50,6 +59,10 @@ def bundle(directory: Path, root: Path, command: Sequence[str]) -> Path:
         "mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc"},
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+            *(
+                {"destination": place, "source": str(source), "options": ["bind"]}
+                for place, source in (volumes or {}).items()
+            ),
         ],
         "linux": {"namespaces": [{"type": kind} for kind in kinds]},
     }
@@ -59,8 +72,11 @@ def bundle(directory: Path, root: Path, command: Sequence[str]) -> Path:
 
 @contextmanager
 def running(directory: Path, capture: Path | None) -> Iterator[None]:
-    """A container while it runs; recorded into ``capture`` if one is given."""
-    name = f"snoop-{uuid4().hex}"
+    """A container while it runs; recorded into ``capture`` if one is given.
+
+    Its cgroup has the name that containerd gives.
+    """
+    name = f"cri-containerd-{uuid4().hex}{uuid4().hex}.scope"
     pid = directory / "pid"
     with (directory / "log").open("wb") as log:
         create = [*_CRUN, "create", "--bundle", str(directory), "--pid-file", str(pid), name]
