@@ -35,6 +35,7 @@ _FILES: Final = pa.schema(
         ("kind", pa.string()),
         ("package", pa.string()),
         ("version", pa.string()),
+        ("home", pa.string()),
         ("last_seen", pa.timestamp("us", "UTC")),
         ("reason", pa.string()),
         ("cause", pa.string()),
@@ -65,7 +66,7 @@ def listing(answer: Answer, by: str) -> duckdb.DuckDBPyRelation:
     answer.replay.add_table("outside", _outside(answer))
     if key in ("file", "outside"):
         return answer.replay.query(statement(f"unused_{key}"))
-    names = {"package": "kind, package, version"}.get(key, key)
+    names = {"package": "kind, package, version, home"}.get(key, key)
     keys = f"directory_of(path, {int(depth or 2)}) AS directory" if key == "directory" else names
     answer.replay.execute(statement("unused_directory"))
     query = statement("unused").replace("/* keys */", keys).replace("/* names */", names)
@@ -120,6 +121,7 @@ def _files(answer: Answer) -> pa.Table:
             "kind": one.package and one.package.kind,
             "package": one.package and name_of(one.package.name),
             "version": one.package and name_of(one.package.version),
+            "home": one.package and (name_of(one.package.home) or None),
             "last_seen": one.last_seen,
             "reason": one.reason and name_of(one.reason.text),
             "cause": one.reason and one.reason.cause and name_of(one.reason.cause),

@@ -56,11 +56,9 @@ def _packages(judgement: Judgement, files: list[FileVerdict]) -> Iterator[str]:
         f"{len(idle):,} of {len(judgement.packages):,} packages: nothing was observed of them, "
         f"{in_units(sum(idle.values()))}"
     )
-    heaviest = sorted(idle.items(), key=lambda one: (-one[1], one[0].name))[:_MOST_PACKAGES]
+    heaviest = sorted(idle.items(), key=lambda one: (-one[1], str(one[0])))[:_MOST_PACKAGES]
     for package, weight in heaviest:
-        yield printable(
-            f"{in_units(weight):>10}  {package.name} {package.version} ({package.kind})"
-        )
+        yield printable(f"{in_units(weight):>10}  {package}")
     if len(idle) > _MOST_PACKAGES:
         yield "            ... --by package lists all"
 

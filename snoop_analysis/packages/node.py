@@ -28,7 +28,7 @@ def packages(image: Image) -> Iterator[Package]:
         said = _said(image, f"{home}/package.json")
         if said is not None:
             name, version = (str(said.get(key) or "?") for key in ("name", "version"))
-            yield Package("node", name, version, tuple(own), (f"{home}/package.json",))
+            yield Package("node", name, version, tuple(own), (f"{home}/package.json",), home)
 
 
 def _home(path: str) -> str | None:

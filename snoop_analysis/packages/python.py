@@ -33,4 +33,5 @@ def packages(image: Image) -> Iterator[Package]:
             fields.get("Version", "?"),
             tuple(files),
             tuple(one for one in files if one.startswith(f"{directory}/")),
+            home,
         )

@@ -16,6 +16,7 @@ SELECT
     kind,                                            -- VARCHAR: dpkg, apk, rpm, python, node; null if of no package
     package,                                         -- VARCHAR
     version,                                         -- VARCHAR
+    home,                                            -- VARCHAR: where the package is; null for one of the system
     last_seen,                                       -- TIMESTAMPTZ: the last call on it
     reason,                                          -- VARCHAR: the first reason to keep it
     cause                                            -- VARCHAR: the file that the reason is about

@@ -11,6 +11,7 @@ import pytest
 from snoop_analysis import Capture
 from snoop_analysis.image import Image, open_image
 from snoop_analysis.judging import judge
+from snoop_analysis.listings import listing
 from snoop_analysis.packages import Package, installed, owners
 from snoop_analysis.totals import summary
 from tests.analysis.conftest import write_session
@@ -140,6 +141,31 @@ def test_node(tmp_path: Path) -> None:
     owner = owners(packages.values(), image)
     assert owner["/app/node_modules/left/node_modules/deep/x.js"].name == "deep"
     assert owner["/app/node_modules/left/index.js"].name == "left"
+
+
+def test_copies_of_a_package_are_told_apart(tmp_path: Path) -> None:
+    """One of them may be used, and the other not."""
+    package = b'{"name": "left", "version": "1.0"}'
+    homes = ["app/node_modules/left", "srv/node_modules/left"]
+    files = {f"{home}/{name}": package for home in homes for name in ("package.json", "x.js")}
+    record = b"pip/__init__.py,,\n"
+    for home in ("usr/lib/python3", "opt/venv/lib/python3"):
+        files |= {f"{home}/pip/__init__.py": b"", f"{home}/pip-1.dist-info/RECORD": record}
+    image = image_of(tmp_path / "image.tar", files)
+    used = [f"/{homes[0]}/x.js", "/opt/venv/lib/python3/pip/__init__.py"]
+    capture = write_session(tmp_path / "capture", [{"path": one} for one in used])
+    answer = judge(Capture(capture), image)
+    rows = listing(answer, "package").project("home, used_files, files").fetchall()
+    assert [row for row in rows if row[0]] == [
+        ("/srv/node_modules/left", 0, 2),
+        ("/usr/lib/python3", 0, 1),
+        ("/app/node_modules/left", 1, 2),
+        ("/opt/venv/lib/python3", 1, 1),
+    ]
+    lines = "\n".join(summary(answer.judgement))
+    assert "2 of 4 packages: nothing was observed of them" in lines
+    assert "left 1.0 (node) in /srv/node_modules/left" in lines
+    assert "/app/node_modules" not in lines
 
 
 SPEC = """\
