@@ -139,13 +139,14 @@ class Sets:
         return matcher(tuple(pattern for one in self.sets for pattern in one.when))
 
     def needs(self, subject: Subject) -> Iterator[Need]:
-        """What belongs to a used file; each set once for a directory."""
+        """What belongs to a used file; each set once, or once for a directory that it is about."""
         if not self._any.match(subject.path):
             return
         here = posixpath.dirname(subject.path)
         for one in self.sets:
-            if matcher(one.when).match(subject.path) and (one.name, here) not in self._done:
-                self._done.add((one.name, here))
+            key = one.name, here if any(_HERE in pattern for pattern in one.keep) else ""
+            if matcher(one.when).match(subject.path) and key not in self._done:
+                self._done.add(key)
                 for path in self._members(one, here):
                     yield Need(path, f"{one.name}: belongs to")
 

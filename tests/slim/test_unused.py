@@ -192,6 +192,18 @@ def test_every_rule_is_tested() -> None:
     assert {rule.split()[0] for rule, *_ in CLOSURE} == set(RULES)
 
 
+def test_a_set_is_said_once(judged: Judge) -> None:
+    """Whatever else of it is kept, and is in other directories."""
+    said = list(
+        judged([{"path": "/etc/localtime"}]).judgement.why("/usr/share/zoneinfo/Europe/Rome")
+    )
+    assert said == [
+        "/usr/share/zoneinfo/Europe/Rome: needed by a used file",
+        "  time zones: belongs to /usr/share/zoneinfo/UTC",
+        "    used: 1 call (openat), by app, as /etc/localtime",
+    ]
+
+
 def test_what_is_not_needed(judged: Judge) -> None:
     events = [{"path": "/bin/prog"} | EXEC, {"path": "/app/opened"}, {"path": "/app/run"} | EXEC]
     answer = judged(events)
