@@ -64,7 +64,7 @@ def parts(store: Store, source: str, reference: str | None, platform: str | None
         store: the archive or directory.
         source: what to call it in errors.
         reference: the name of the image, where there are several.
-        platform: ``linux/arm64`` for one, where there are several.
+        platform: ``linux/arm64`` for one, where there are several; without a variant, any.
 
     Raises:
         ImageError: it is damaged, or holds several images and not just one fits.
@@ -103,7 +103,7 @@ def _chosen(
         one
         for one in found
         if (reference is None or reference in (*one.names, *one.digests))
-        and (platform is None or one.platform == platform)
+        and (platform is None or f"{one.platform}/".startswith(f"{platform}/"))
     ]
     if len({one.digests[0] for one in fitting}) == 1:
         return fitting[0]

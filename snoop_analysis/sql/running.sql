@@ -17,7 +17,7 @@ WITH
             AND container_cgroups.cgroup_id = selected.cgroup_id
         SEMI JOIN counted ON counted.container_no = container_cgroups.container_no
         WHERE exe IS NOT NULL
-            AND NOT regexp_matches(coalesce(comm, ''), '^(runc:|(crun|youki|conmon)$)')
+            AND NOT regexp_matches(coalesce(comm, ''), '^(runc(:.*)?|crun|youki|conmon)$')
         GROUP BY selected.session_no, container_cgroups.container_no, exe
     )
 SELECT

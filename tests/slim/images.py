@@ -52,11 +52,17 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def config(layers: Sequence[bytes], architecture: str = "amd64", **container: Any) -> bytes:
+def config(
+    layers: Sequence[bytes],
+    architecture: str = "amd64",
+    platform: dict[str, str] | None = None,
+    **container: Any,
+) -> bytes:
     return json.dumps(
         {
             "os": "linux",
             "architecture": architecture,
+            **(platform or {}),
             "config": container,
             "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
         }

@@ -216,7 +216,8 @@ def test_of_an_index_of_platforms_one_is_chosen(
     files: dict[str, bytes] = {}
     listed = []
     for name, data in (("amd64", BASE), ("arm64", UPPER)):
-        own = oci_layout([data], "+zstd", architecture=name)
+        variant = {"variant": "v8"} if name == "arm64" else {}
+        own = oci_layout([data], "+zstd", architecture=name, platform=variant)
         (descriptor,) = json.loads(own["index.json"])["manifests"]
         listed.append({**descriptor, "annotations": {}})
         files |= own
@@ -227,10 +228,13 @@ def test_of_an_index_of_platforms_one_is_chosen(
     outer = {"digest": digest(inner), "annotations": {"io.containerd.image.name": "app:1"}}
     files["index.json"] = json.dumps({"manifests": [outer]}).encode()
     path = form(files, tmp_path / "image")
-    with pytest.raises(ImageError, match=r"app:1 \(linux/amd64\), app:1 \(linux/arm64\): say"):
+    with pytest.raises(ImageError, match=r"app:1 \(linux/amd64\), app:1 \(linux/arm64/v8\): say"):
         open_image(path, "app:1")
     image = open_image(path, "app:1", "linux/arm64")
     assert "/made" in image.files
+    assert "/made" in open_image(path, platform="linux/arm64/v8").files
+    with pytest.raises(ImageError, match="none of them is"):
+        open_image(path, platform="linux/arm")
     assert digest(inner) in image.digests
     assert "/etc/old" in open_image(path, listed[0]["digest"]).files
 
