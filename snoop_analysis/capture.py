@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only door from a recording to anything that is said about it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,21 +12,23 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
+from weakref import ref
 
 import duckdb
 import pyarrow as pa
 
 from snoop_analysis.display.descriptions import of_capture
 from snoop_analysis.display.notebook import show_relations
-from snoop_analysis.errors import CaptureError, OptionError, first_line
+from snoop_analysis.errors import CaptureError, ChangedError, OptionError, first_line
 from snoop_analysis.progress import ProgressBar
 from snoop_analysis.replay import Replay
-from snoop_analysis.rows import no_glob, no_rows, sealed_rows, table_rows
+from snoop_analysis.rows import no_rows, open_table, segment_rows, summary_rows
 from snoop_analysis.segments import Segment
-from snoop_analysis.sessions import Container, Finder, Session
+from snoop_analysis.sessions import Container, Finder, Key, Session
 from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
+from snoop_format.summary import SUMMARY
 
 if TYPE_CHECKING:
     from snoop_analysis.plotting.plots import Plots
@@ -76,15 +78,16 @@ class Capture:
         self.left_out = finder.left_out
         self.sessions_found = finder.sessions(self.paths)
         self.database = _connect(memory_limit, temporary)
-        self._connections: list[duckdb.DuckDBPyConnection] = []
+        self._connections: list[ref[duckdb.DuckDBPyConnection]] = []
         self._progress: ProgressBar | None = None
+        for name in ("normalise", "reading", "calls", "tables"):
+            self.database.execute(statement(name))
         if skip_damaged:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
-        self.database.execute(statement("normalise"))
-        self.database.execute(statement("calls"))
-        self.database.execute(statement("tables"))
         with self.reading():
-            self.database.execute(f"CREATE VIEW rows AS {self._rows()}")
+            self._load_open_segments()
+            self.database.execute(f"CREATE VIEW rows AS {self.rows_from({})}")
+            self.database.execute(f"CREATE VIEW summary_rows AS {self._summary_rows()}")
         self.sessions_found = [
             one if one.lists_containers else self._with_containers(number, one)
             for number, one in enumerate(self.sessions_found)
@@ -103,57 +106,82 @@ class Capture:
         """Give up the memory and the temporary files; relations cannot be read any more."""
         if self._progress:
             self._progress.stop()
+        for known in self._connections:
+            connection = known()
+            if connection is not None:
+                connection.close()
         self.database.close()
 
-    def session_keys(self) -> list[tuple[str, str]]:
-        """Host and id of each session, in replay order."""
-        return [(one.host, one.session_id) for one in self.sessions_found]
+    def positions(self) -> dict[Key, int]:
+        """The seq behind the last event, by host and id of the session; removed ones count."""
+        ends = {
+            session.key: self._last_seq(number, session)
+            for number, session in enumerate(self.sessions_found)
+        }
+        return {key: last + 1 for key, last in ends.items() if last is not None}
 
-    def positions(self) -> dict[tuple[str, str], int]:
-        """The seq behind the last event, by host and id of the session."""
-        keys = self.session_keys()
-        ends = self.query("SELECT session_no, max(seq) + 1 FROM rows GROUP BY session_no")
-        return {keys[number]: end for number, end in ends.fetchall()}
+    def _last_seq(self, session_no: int, session: Session) -> int | None:
+        lasts = [one.last_seq for one in session.segments if one.rows]
+        if None in lasts:
+            query = f"SELECT max(seq) FROM rows WHERE session_no = {session_no}"
+            lasts = [last for (last,) in self.query(query).fetchall()]
+        return max(
+            (one for one in (*lasts, session.dropped.last_seq) if one is not None), default=None
+        )
+
+    def identities(self) -> frozenset[str]:
+        """What makes each container the same one in another session."""
+        return frozenset(one for (one,) in self.query("SELECT identity FROM containers").fetchall())
 
     def from_arrow(self, table: pa.Table) -> duckdb.DuckDBPyRelation:
         """A table as a relation of this capture's database."""
-        return self.database.from_arrow(table)
+        return self.connect().from_arrow(table)
 
     def show_progress(self) -> None:
         """Show on standard error how far queries of more than a second are."""
         self._progress = ProgressBar(self._connections)
         self._keep_count(self.database)
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """Another connection to this capture's database."""
-        connection = self.database.cursor()
+    def connect(self, other: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyConnection:
+        """A connection to this capture's database, besides ``other`` and the rest."""
+        connection = (other or self.database).cursor()
         self._keep_count(connection)
         return connection
 
     def _keep_count(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let DuckDB count how far queries are, but not show it by itself."""
         connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        self._connections.append(connection)
+        alive = [known for known in self._connections if known() is not None]
+        self._connections[:] = [*alive, ref(connection)]
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
         """Every event, lazily: the columns of the format, and those of ``sql/events.sql``."""
-        return self.database.sql("SELECT * FROM events")
+        return self._relation("SELECT * FROM events")
+
+    @property
+    def summarized(self) -> duckdb.DuckDBPyRelation:
+        """What segments held that were removed to save space; columns in ``sql/events.sql``."""
+        return self._relation("SELECT * FROM summarized")
 
     @property
     def sessions(self) -> duckdb.DuckDBPyRelation:
         """The sessions, in replay order; columns in ``sql/tables.sql``."""
-        return self.database.sql("SELECT * FROM sessions ORDER BY session_no")
+        return self._relation("SELECT * FROM sessions ORDER BY session_no")
 
     @property
     def containers(self) -> duckdb.DuckDBPyRelation:
         """The containers; columns in ``sql/tables.sql``."""
-        return self.database.sql("SELECT * FROM containers ORDER BY container_no")
+        return self._relation("SELECT * FROM containers ORDER BY container_no")
 
     @property
     def losses(self) -> duckdb.DuckDBPyRelation:
         """Calls without a row, by session and cause."""
-        return self.database.sql("SELECT * FROM losses ORDER BY session_no, cause")
+        return self._relation("SELECT * FROM losses ORDER BY session_no, cause")
+
+    def _relation(self, sql: str) -> duckdb.DuckDBPyRelation:
+        """A query with a connection of its own: one that is being read stops no other."""
+        return self.connect().sql(sql)
 
     @cached_property
     def plot(self) -> "Plots":
@@ -168,11 +196,13 @@ class Capture:
     def query(self, sql: str) -> duckdb.DuckDBPyRelation:
         """The result of any SELECT over ``events``, ``containers``, ``losses``, ``sessions``.
 
+        And over ``summarized``, what is left of removed segments.
+
         Raises:
             CaptureError: DuckDB cannot answer it; the message is DuckDB's.
         """
         try:
-            return self.database.sql(sql)
+            return self._relation(sql)
         except duckdb.Error as error:
             raise CaptureError(f"the query failed: {first_line(error)}") from error
 
@@ -232,61 +262,93 @@ class Capture:
                 f"give more with --memory-limit (memory_limit): {first_line(error)}"
             ) from error
         except duckdb.Error as error:
-            sentence = self.unreadable_segment() or f"DuckDB cannot go on: {first_line(error)}"
-            raise CaptureError(sentence) from error
+            self.check_files()
+            raise CaptureError(f"DuckDB cannot go on: {first_line(error)}") from error
 
-    def unreadable_segment(self) -> str | None:
-        """A sentence naming the first segment that cannot be read to its end, null if all can."""
+    def check_files(self) -> None:
+        """Read every file to its end.
+
+        Raises:
+            CaptureError: one cannot be read; the sentence names it.
+        """
         for session in self.sessions_found:
             for segment in session.segments:
-                try:
-                    self._read_all(segment)
-                except CaptureError as error:
-                    return str(error)
-        return None
+                self._read_segment(segment)
+            self._read_summary(session.summary)
 
     def _with_containers(self, number: int, session: Session) -> Session:
         """``session`` with a container for every cgroup of its events."""
-        query = f"SELECT DISTINCT cgroup_id FROM rows WHERE session_no = {number}"
+        query = " UNION ".join(
+            f"SELECT cgroup_id FROM {table} WHERE session_no = {number}"
+            for table in ("rows", "summary_rows")
+        )
         with self.reading():
             seen = sorted(one for (one,) in self.database.execute(query).fetchall())
         containers = [Container(one, f"cgroup {one}", "", None, None) for one in seen]
         return replace(session, containers=tuple(containers))
 
     def _readable(self, session: Session, finder: Finder) -> Session:
-        """``session`` without the segments that cannot be read to their end."""
-        read = [finder.attempt(partial(self._read_all, one)) for one in session.segments]
-        return replace(session, segments=tuple(one for one in read if one))
+        """``session`` without what cannot be read to its end."""
+        read = [finder.attempt(partial(self._read_segment, one)) for one in session.segments]
+        summary = finder.attempt(partial(self._read_summary, session.summary))
+        return replace(session, segments=tuple(one for one in read if one), summary=summary)
 
-    def _read_all(self, segment: Segment) -> Segment:
-        if segment.unsealed is None and segment.rows:
-            try:
-                self.database.execute(
-                    "SELECT max(hash(COLUMNS(*))) FROM read_parquet($path)",
-                    {"path": no_glob(str(segment.path))},
-                ).fetchall()
-            except duckdb.Error as error:
-                raise CaptureError(f"{segment.path} is damaged: {first_line(error)}") from error
+    def _read_segment(self, segment: Segment) -> Segment:
+        if segment.unsealed is None:
+            self._read_all(segment.path, segment_rows(0, [segment]))
         return segment
 
-    def _rows(self) -> str:
+    def _read_summary(self, summary: Segment | None) -> Segment | None:
+        if summary:
+            self._read_all(summary.path, [summary_rows(0, summary)])
+        return summary
+
+    def _read_all(self, path: Path, queries: Iterable[str]) -> None:
+        """Read a file to its end.
+
+        Raises:
+            CaptureError: it cannot be read.
+        """
+        try:
+            for query in queries:
+                self.database.execute(f"SELECT max(hash(COLUMNS(*))) FROM ({query})").fetchall()
+        except duckdb.Error as error:
+            if not path.exists():
+                raise ChangedError(f"{path} was removed while it was read: try again") from error
+            raise CaptureError(f"{path} is damaged: {first_line(error)}") from error
+
+    def _load_open_segments(self) -> None:
+        """Take the events of segments that are being written into tables."""
+        for number, session in enumerate(self.sessions_found):
+            for segment in session.segments:
+                if segment.unsealed is not None and segment.rows:
+                    events = pa.Table.from_batches(segment.unsealed.batches)
+                    self.database.register("arrow_events", events)
+                    self.database.execute(
+                        f"CREATE TABLE {open_table(number, segment)} AS SELECT * FROM arrow_events"
+                    )
+                    self.database.unregister("arrow_events")
+
+    def rows_from(self, positions: Mapping[Key, int]) -> str:
+        """The query for all rows but those of segments that end before ``positions``.
+
+        Args:
+            positions: a seq by host and id of a session.
+        """
         queries: list[str] = []
         for number, session in enumerate(self.sessions_found):
-            filled = [one for one in session.segments if one.rows]
-            of_session = sealed_rows(number, [one for one in filled if one.unsealed is None])
-            of_session += [self._load(number, one) for one in filled if one.unsealed is not None]
+            position = positions.get(session.key, 0)
+            of_session = segment_rows(number, session.segments, position)
             queries += map(_with_cgroup if not session.lists_containers else str, of_session)
         return " UNION ALL ".join(queries or [no_rows()])
 
-    def _load(self, session_no: int, segment: Segment) -> str:
-        """Take the events of an open segment into DuckDB; the query for them."""
-        assert segment.unsealed is not None
-        table = f"open_{session_no}_{segment.number}"
-        events = pa.Table.from_batches(segment.unsealed.batches)
-        self.database.register("arrow_events", events)
-        self.database.execute(f"CREATE TABLE {table} AS SELECT * FROM arrow_events")
-        self.database.unregister("arrow_events")
-        return table_rows(session_no, table, segment)
+    def _summary_rows(self) -> str:
+        queries = [
+            (_with_cgroup if not one.lists_containers else str)(summary_rows(number, one.summary))
+            for number, one in enumerate(self.sessions_found)
+            if one.summary
+        ]
+        return " UNION ALL ".join(queries or [no_rows(SUMMARY)])
 
     def _fill_tables(self) -> None:
         numbers = self._container_numbers()
@@ -359,7 +421,7 @@ def _connect(memory_limit: str, temporary: str | PathLike[str] | None) -> duckdb
         raise OptionError(
             f"memory_limit cannot be {memory_limit!r}: {first_line(error)}"
         ) from error
-    database.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
+    database.execute("SET GLOBAL TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
     return database
 
 
@@ -385,8 +447,10 @@ def _session_row(number: int, session: Session) -> tuple[object, ...]:
         session.started_at,
         session.ended_at,
         len(session.segments),
-        sum(one.rows for one in session.segments),
+        session.rows,
         sum(one.unsealed.torn_bytes for one in session.segments if one.unsealed),
+        session.dropped.rows,
+        session.dropped.summarized_rows,
     )
 
 

@@ -21,6 +21,7 @@ def leave(replay: Replay) -> State:
     return State(
         settings=replay.settings,
         positions=replay.capture.positions(),
+        containers=replay.capture.identities(),
         files=replay.query(statement("leave_files")).to_arrow_table(),
         counts=replay.query(statement("leave_counts")).to_arrow_table(),
         first_us=first_us,

@@ -114,12 +114,6 @@ def main() -> None:
 
         print(f"snoop-analyze: {printable(_sentence(error))}", file=sys.stderr)
         status = PROBLEM
-    except Exception as error:
-        if "duckdb" not in type(error).__module__:
-            raise
-        # No memory, no room for temporary files: a query says so when its rows are fetched.
-        print(f"snoop-analyze: DuckDB cannot go on: {error}".split("\n")[0], file=sys.stderr)
-        status = PROBLEM
     sys.exit(status if isinstance(status, int) else OK)
 
 

@@ -6,11 +6,13 @@ import pyarrow as pa
 from snoop_format.schema import EVENTS
 
 
-def misfit(found: pa.Schema) -> str | None:
-    """What is wrong with the columns of a segment, as the end of a sentence; null if nothing."""
+def misfit(found: pa.Schema, format: pa.Schema = EVENTS) -> str | None:
+    """What is wrong with the columns of a file, as the end of a sentence; null if nothing."""
     if not {"path", "path_bytes"} & set(found.names):
         return "it has no column path"
-    for wanted in EVENTS:
+    for wanted in format:
+        if found.names.count(wanted.name) > 1:
+            return f"it has more than one column {wanted.name}"
         if wanted.name in found.names:
             have = value_type(found.field(wanted.name).type)
             if not _fits(have, value_type(wanted.type)):
@@ -37,6 +39,11 @@ def is_integer(found: pa.DataType) -> bool:
     return str(found).startswith(("int", "uint"))
 
 
+def is_fraction(found: pa.DataType) -> bool:
+    """A number that may have a fraction: what some writers make of integers with nulls."""
+    return str(found) in ("halffloat", "float", "double") or str(found).startswith("decimal")
+
+
 def is_time(found: pa.DataType) -> bool:
     """A point in time, of whatever unit."""
     return str(found).startswith("timestamp")
@@ -46,7 +53,7 @@ def _fits(have: pa.DataType, wanted: pa.DataType) -> bool:
     if str(have) == "null":
         return True
     if is_integer(wanted):
-        return is_integer(have)
+        return is_integer(have) or is_fraction(have)
     if is_time(wanted):
         return is_time(have) or is_integer(have)
     return _is_text(have) or is_binary(have)

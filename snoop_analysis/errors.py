@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong for a person: every message is a sentence that can be shown as it is."""
 
+import re
+from typing import Final
+
+_KIND: Final = re.compile(r"^[A-Z][A-Za-z ]* Error: ")
+
 
 class AnalysisError(Exception):
     """Something the analysis cannot go on with; the message says what happened and to what."""
@@ -8,6 +13,10 @@ class AnalysisError(Exception):
 
 class CaptureError(AnalysisError):
     """A capture that cannot be read."""
+
+
+class ChangedError(CaptureError):
+    """A capture that a recorder changed while it was read: to be read again."""
 
 
 class ImageError(AnalysisError):
@@ -19,5 +28,5 @@ class OptionError(AnalysisError):
 
 
 def first_line(error: Exception) -> str:
-    """What an error of DuckDB says, without the query it quotes."""
-    return str(error).split("\n", 1)[0]
+    """What an error of DuckDB says, without its kind and the query it quotes."""
+    return _KIND.sub("", str(error)).split("\n", 1)[0]

@@ -12,13 +12,12 @@ from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
-
-Positions = dict[tuple[str, str], int]
+    from snoop_analysis.sessions import Key
 
 
 def new_events(
-    capture: Capture, positions: Mapping[tuple[str, str], int] | None, lines: int
-) -> tuple[Positions, Iterator[str]]:
+    capture: Capture, positions: Mapping[Key, int] | None, lines: int
+) -> tuple[dict[Key, int], Iterator[str]]:
     """The events from ``positions`` on, a line each, and the positions behind them.
 
     Args:
@@ -28,8 +27,8 @@ def new_events(
     """
     ends = capture.positions()
     tests = [
-        f"session_no = {number} AND seq >= {(positions or {}).get(key, 0)}"
-        for number, key in enumerate(capture.session_keys())
+        f"session_no = {number} AND seq >= {(positions or {}).get(session.key, 0)}"
+        for number, session in enumerate(capture.sessions_found)
     ]
     query = statement("following").replace("/* new */", " OR ".join(tests) or "FALSE")
     limit = f" LIMIT {lines}" if positions is None else ""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import Final
+from weakref import ref
 
 import duckdb
 
@@ -19,10 +20,10 @@ class ProgressBar:
     """Shows on standard error how far the running query of some connections is.
 
     Args:
-        connections: looked at again each time; others may add to it.
+        connections: looked at again each time; others may change it.
     """
 
-    def __init__(self, connections: Sequence[duckdb.DuckDBPyConnection]) -> None:
+    def __init__(self, connections: Sequence[ref[duckdb.DuckDBPyConnection]]) -> None:
         self._connections = connections
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -53,10 +54,11 @@ class ProgressBar:
                 _write(f"{done:5.0f} % {'#' * int(_WIDTH * done / 100):<{_WIDTH}}\r")
 
 
-def _percent(connection: duckdb.DuckDBPyConnection) -> float:
+def _percent(known: ref[duckdb.DuckDBPyConnection]) -> float:
     """How far the query of a connection is; below zero if it runs none."""
+    connection = known()
     try:
-        return connection.query_progress()
+        return connection.query_progress() if connection is not None else -1.0
     except duckdb.Error:  # closed
         return -1.0
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from snoop_analysis.lru import Lru
 from snoop_analysis.ordering import OutOfOrderError, in_order
 from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
-from snoop_analysis.sqltext import statement
+from snoop_analysis.sqltext import any_of, statement
+from snoop_analysis.state import obstacle
 
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
@@ -43,14 +45,18 @@ class Replay:
     """
 
     def __init__(self, capture: Capture, settings: Settings, state: State | None = None) -> None:
-        if state is not None and state.settings != settings:
-            raise OptionError("a replay can only go on with the settings it began with")
+        if state is not None:
+            if state.settings != settings:
+                raise OptionError("a replay can only go on with the settings it began with")
+            changed = obstacle(state, capture)
+            if changed:
+                raise OptionError(f"the replay cannot go on: {changed}")
         self.capture = capture
         self.settings = settings
         self._begun = state
         self._schema = f"replay_{next(_numbers)}"
         capture.database.execute(f"CREATE SCHEMA {self._schema}")
-        self._database = self._connect()
+        self._database = self._connect(capture.database)
         self._check_containers()
         self._caches: dict[int, Lru] = {}
         self._knows_new_events = False
@@ -72,7 +78,10 @@ class Replay:
 
     @property
     def results(self) -> duckdb.DuckDBPyRelation:
-        """Every event with its ``file`` and ``result``, lazily, in no particular order."""
+        """Every event with its ``file`` and ``result``, lazily, in no particular order.
+
+        Events of removed segments are not among them: they are gone.
+        """
         return self.query(
             f"SELECT * EXCLUDE (lookup_no, container_no, kind) FROM {self.results_view()}"
         )
@@ -109,8 +118,11 @@ class Replay:
         return make_report(self)
 
     def query(self, sql: str) -> duckdb.DuckDBPyRelation:
-        """A query over the tables of the replay and of the capture."""
-        return self._database.sql(sql)
+        """A query over the tables of the replay and of the capture.
+
+        It has a connection of its own: one that is being read stops no other.
+        """
+        return self._connect(self._database).sql(sql)
 
     def execute(self, sql: str) -> None:
         """Run a statement over the tables of the replay.
@@ -122,16 +134,18 @@ class Replay:
             self._database.execute(sql)
 
     def add_table(self, name: str, rows: pa.Table) -> None:
-        """Give the queries of this replay another table."""
-        self._database.register(name, rows)
+        """Give the queries of this replay another table, in place of one of that name."""
+        self._database.register("inserted", rows)
+        self._database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM inserted")
+        self._database.unregister("inserted")
 
     def close(self) -> None:
         """Drop the tables of this replay; its relations cannot be read any more."""
         self._database.close()
         self.capture.database.execute(f"DROP SCHEMA {self._schema} CASCADE")
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        connection = self.capture.connect()
+    def _connect(self, other: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        connection = self.capture.connect(other)
         connection.execute(f"SET search_path = '{self._schema},main'")
         return connection
 
@@ -151,34 +165,58 @@ class Replay:
 
     def _replay(self) -> None:
         settings = self.settings
+        rows = f"({self.capture.rows_from(self._begun.positions)})" if self._begun else "rows"
+        chosen = self._container_test()
+        tests = [chosen, *self._position_tests(), *settings.event_tests()]
+        sessions = any_of([f"session_no = {number}" for number in self._summaries])
+        summary_tests = [chosen, sessions, *settings.summary_tests()]
         self._database.execute(
             f"CREATE MACRO is_excluded(file) AS {settings.excluded()};"
             f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {settings.container_test()};"
-            f"CREATE VIEW selected AS SELECT * FROM rows WHERE {' AND '.join(self._row_tests())}"
+            f"CREATE VIEW selected AS SELECT * FROM {rows} WHERE {' AND '.join(tests)};"
+            "CREATE VIEW selected_summaries AS SELECT * FROM summary_rows "
+            f"WHERE {' AND '.join(summary_tests)}"
         )
         self._database.execute(statement("carried"))
         if self._begun is not None:
             take_up(self._database, self._begun)
-        self._database.execute(statement("replay"))
+        grouped = "grouped_calls" if self._summaries else "grouped_events"
+        self._database.execute(statement("replay").replace("/* grouped */", grouped))
         self._database.execute(statement("bounded"))
         if settings.max_unique_files:
             self._bound(settings.max_unique_files)
         self._database.execute(statement("outcome"))
 
-    def _row_tests(self) -> list[str]:
-        """SQL conditions that every row of this replay meets."""
-        tests = ["TRUE", *self.settings.row_tests()]
-        if self.settings.containers is not None:
-            tests.append(
-                "(session_no, cgroup_id) IN (SELECT (session_no, cgroup_id) "
-                "FROM container_cgroups SEMI JOIN chosen USING (container_no))"
-            )
+    @property
+    def _summaries(self) -> list[int]:
+        """Numbers of the sessions whose summary this replay reads.
+
+        Where it goes on, that of a session it knows tells only what was replayed as events.
+        """
         positions = self._begun.positions if self._begun else {}
-        for number, key in enumerate(self.capture.session_keys()):
-            position = positions.get(key)
-            if position is not None:
-                tests.append(f"(session_no <> {number} OR seq >= {position})")
-        return tests
+        return [
+            number
+            for number, session in enumerate(self.capture.sessions_found)
+            if session.summary and session.key not in positions
+        ]
+
+    def _container_test(self) -> str:
+        """The SQL condition for a row of a container that is chosen."""
+        if self.settings.containers is None:
+            return "TRUE"
+        return (
+            "(session_no, cgroup_id) IN (SELECT (session_no, cgroup_id) "
+            "FROM container_cgroups SEMI JOIN chosen USING (container_no))"
+        )
+
+    def _position_tests(self) -> list[str]:
+        """SQL conditions that every event meets that is not yet replayed."""
+        positions = self._begun.positions if self._begun else {}
+        return [
+            f"(session_no <> {number} OR seq >= {positions[session.key]})"
+            for number, session in enumerate(self.capture.sessions_found)
+            if session.key in positions
+        ]
 
     def _bound(self, capacity: int) -> None:
         """Put the containers with more files than ``capacity`` through the LRU."""
@@ -216,13 +254,34 @@ class Replay:
             return
         for number, cache in self._caches.items():
             cache.recent = self._carried(number)
-        writer = self._connect()
+        writer = self._connect(self._database)
         writer.execute("DELETE FROM new_events")
-        for batch in in_order(self._connect(), accesses):
-            missed = self._access(batch)
-            if keep_new_events:
-                new = batch.filter(missed)
-                insert(writer, "new_events SELECT session_no, seq FROM inserted", new)
+        for piece in self._in_order(accesses):
+            missed = self._access(piece)
+            if keep_new_events and "seq" in piece.column_names:
+                new = piece.filter(missed)
+                columns = "session_no, seq, container_no, file_no"
+                insert(writer, f"new_events SELECT {columns} FROM inserted", new)
+
+    def _in_order(self, accesses: str) -> Iterator[pa.Table]:
+        """The accesses in replay order, in pieces.
+
+        What a summary tells, which has no seq, comes before the events of its session.
+        """
+        summaries = self._summaries
+        for piece in in_order(self._connect(self._database), accesses):
+            sessions = piece.column("session_no").to_numpy()
+            while summaries and summaries[0] <= sessions[-1]:
+                begin = int(np.searchsorted(sessions, summaries[0]))
+                yield piece.slice(0, begin)
+                yield self._summary_accesses(summaries.pop(0))
+                piece, sessions = piece.slice(begin), sessions[begin:]
+            yield piece
+        yield from map(self._summary_accesses, summaries)
+
+    def _summary_accesses(self, session_no: int) -> pa.Table:
+        accesses = statement("summary_accesses").replace("$session_no", str(session_no))
+        return self.query(accesses).to_arrow_table()
 
     def _carried(self, container_no: int) -> NDArray[np.int64]:
         """The files a container's LRU begins with, least recently used first."""

@@ -15,6 +15,8 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from snoop_analysis.terminal import visible_json
+
 # What Go's JSON decoder takes for "no time".
 NO_TIME: Final = "0001-01-01T00:00:00Z"
 
@@ -52,6 +54,23 @@ class ContainerReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """The beginning of a session, which was removed to save space.
+
+    Of its ``events``, ``summarized_events`` are in a summary: they count and their files are
+    listed, but each by itself is gone. Times are of the first and the last of them, null if
+    unknown: every event is there from ``last_event`` on.
+    """
+
+    session: str
+    segments: int
+    events: int
+    summarized_events: int
+    first_event: str | None
+    last_event: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Completeness:
     """What the recording lacks. ``complete`` only where nothing is known to be missing.
 
@@ -64,8 +83,12 @@ class Completeness:
         still_recording: sessions without an end.
         unknown_container_events: events of cgroups that are no known container.
         missing_segments: segment files absent from the middle of a session.
-        earlier_segments_removed: segment files absent from the start of a session (retention).
+        removed: the beginnings of sessions that were removed to save space.
+        earlier_segments_removed: sessions whose beginning is gone, and not or not all summarized.
+        undated_events: events that a summary tells of and that count, though they may lie outside
+            of the time that was asked for.
         missing_events: events absent by the sequence numbers, those of absent segments included.
+        repeated_events: events with the sequence number of another one, at least so many.
         torn_bytes: bytes of writes that were cut short.
         left_out: what was damaged and left out, a sentence each.
     """
@@ -77,8 +100,11 @@ class Completeness:
     still_recording: list[str]
     unknown_container_events: int
     missing_segments: list[str]
+    removed: list[Removed]
     earlier_segments_removed: list[str]
+    undated_events: int
     missing_events: int
+    repeated_events: int
     torn_bytes: int
     left_out: list[str]
 
@@ -134,8 +160,8 @@ class Report:
             self.print_to(file)
 
     def print_to(self, file: TextIO) -> None:
-        """Write the report as JSON to an open file."""
-        file.writelines(_json(self.as_dict(), "\n"))
+        """Write the report as JSON to an open file, in letters that can be seen."""
+        file.writelines(visible_json(piece, file.encoding) for piece in _json(self.as_dict(), "\n"))
         file.write("\n")
 
 

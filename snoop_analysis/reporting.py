@@ -7,7 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from snoop_analysis.names import is_exact, name_to_bytes, shown
-from snoop_analysis.report import NO_TIME, Completeness, ContainerReport, NotUtf8, Report
+from snoop_analysis.report import (
+    NO_TIME,
+    Completeness,
+    ContainerReport,
+    NotUtf8,
+    Removed,
+    Report,
+)
+from snoop_analysis.sessions import time_of
+from snoop_analysis.sqltext import any_of
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -21,9 +30,7 @@ def make_report(replay: Replay) -> Report:
     """The report of a replay."""
     sessions = replay.capture.sessions_found
     (totals,) = _rows(replay, "SELECT * FROM totals, covered")
-    losses = dict(
-        replay.query("SELECT cause, sum(events)::BIGINT FROM losses GROUP BY ALL").fetchall()
-    )
+    losses = dict(replay.query("SELECT cause, sum(events) FROM losses GROUP BY ALL").fetchall())
     first, last = _time(totals["first_us"]), _time(totals["last_us"])
     started = min((one.started_at for one in sessions if one.started_at), default=first)
     ended = max((one.ended_at for one in sessions if one.ended_at), default=last)
@@ -93,34 +100,79 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     sessions = replay.capture.sessions_found
     segments = [segment for session in sessions for segment in session.segments]
     missing = [f"{one.session_id} {number}" for one in sessions for number in one.missing]
-    missing_events = sum(map(_missing_events, sessions))
+    missing_events = sum(max(0, -_surplus(one)) for one in sessions)
+    repeated = sum(max(0, _surplus(one)) for one in sessions)
     torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
     left_out = replay.capture.left_out
-    removed = [one.session_id for one in sessions if one.segments and one.segments[0].number > 1]
-    lacking = (losses, totals["evicted"], totals["unreadable"], totals["unknown"], torn)
+    gone = [one.session_id for one in sessions if _lacks_its_beginning(one, replay.settings.since)]
+    undated = _undated_events(replay)
+    lacking = (losses, totals["evicted"], totals["unreadable"], totals["unknown"], torn, undated)
     return Completeness(
-        complete=not any((*lacking, missing, missing_events, left_out, removed)),
+        complete=not any((*lacking, missing, missing_events, repeated, left_out, gone)),
         first_event=_rfc3339(_time(totals["first_us"])),
         last_event=_rfc3339(_time(totals["last_us"])),
         implausible_times=totals["implausible"],
         still_recording=[one.session_id for one in sessions if one.ended_at is None],
         unknown_container_events=totals["unknown"],
         missing_segments=missing,
-        earlier_segments_removed=removed,
+        removed=[_removed(one) for one in sessions if one.dropped.segments],
+        earlier_segments_removed=gone,
+        undated_events=undated,
         missing_events=missing_events,
+        repeated_events=repeated,
         torn_bytes=torn,
         left_out=left_out,
     )
 
 
-def _missing_events(session: Session) -> int:
-    """Events absent between the first and the last sequence number of a session."""
+def _lacks_its_beginning(session: Session, since: datetime | None) -> bool:
+    """Whether events at the beginning of a session are gone, and no summary tells of them.
+
+    Those before ``since`` do not matter.
+    """
+    dropped = session.dropped
+    if not dropped.segments:
+        return bool(session.segments) and session.segments[0].number > 1
+    last = time_of(dropped.last_ts)
+    if since and last and last < since:
+        return False
+    return session.summary is None or dropped.summarized_rows < dropped.rows
+
+
+def _removed(session: Session) -> Removed:
+    dropped = session.dropped
+    return Removed(
+        session=session.session_id,
+        segments=dropped.segments,
+        events=dropped.rows,
+        summarized_events=dropped.summarized_rows if session.summary else 0,
+        first_event=_rfc3339(time_of(dropped.first_ts)),
+        last_event=_rfc3339(time_of(dropped.last_ts)),
+    )
+
+
+def _undated_events(replay: Replay) -> int:
+    """Events that summaries tell of, in rows that are partly outside of the time asked for."""
+    outside = any_of(replay.settings.times_outside())
+    ((events,),) = replay.query(
+        f"SELECT coalesce(sum(count), 0)::BIGINT FROM selected_summaries WHERE {outside}"
+    ).fetchall()
+    return int(events)
+
+
+def _surplus(session: Session) -> int:
+    """How many more events than sequence numbers a session has, from the first to the last.
+
+    The first is the one behind those that were removed. Below zero: so many are missing.
+    """
     filled = [segment for segment in session.segments if segment.rows]
     firsts = [one.first_seq for one in filled if one.first_seq is not None]
     lasts = [one.last_seq for one in filled if one.last_seq is not None]
     if not filled or len(firsts) < len(filled):
         return 0
-    return max(0, max(lasts) - min(firsts) + 1 - sum(one.rows for one in filled))
+    removed = session.dropped.last_seq
+    first = min(firsts) if removed is None else removed + 1
+    return sum(one.rows for one in filled) - (max(lasts) - first + 1)
 
 
 def _only(values: set[str | None]) -> str | None:

@@ -9,13 +9,16 @@ from typing import Final
 
 import pyarrow as pa
 
-from snoop_analysis.columns import is_binary, is_integer, is_time, value_type
+from snoop_analysis.columns import is_binary, is_fraction, is_integer, is_time, value_type
 from snoop_analysis.segments import Segment
-from snoop_analysis.sqltext import literal
+from snoop_analysis.sqltext import identifier, literal, no_glob
 from snoop_format.schema import EVENTS
+from snoop_format.summary import SUMMARY
 
 _BYTES: Final = ("path_bytes", "base_bytes")
-_NO_SEQ: Final = -1
+# Up to which a type holds every whole number; decimals hold all.
+_EXACT_TO: Final = {"halffloat": 1 << 11, "float": 1 << 24, "double": 1 << 53}
+_EVERY: Final = 1 << 64
 _SQL_TYPES: Final = {
     "uint64": "UBIGINT",
     "uint32": "UINTEGER",
@@ -26,64 +29,94 @@ _SQL_TYPES: Final = {
 }
 
 
-def sealed_rows(session_no: int, segments: Iterable[Segment]) -> list[str]:
-    """Queries for the rows of the sealed segments of a session, one per kind of file."""
+def segment_rows(session_no: int, segments: Iterable[Segment], position: int = 0) -> list[str]:
+    """Queries for the rows of the segments of a session; sealed ones of one kind are one query.
+
+    Args:
+        session_no: of the session.
+        segments: all of them, in order.
+        position: pass over segments that end before this seq.
+    """
     kinds: dict[tuple[str, str], list[str]] = {}
+    opened: list[str] = []
     before = 0
     for segment in segments:
-        offset = before if segment.first_seq is None else _NO_SEQ
-        columns = _columns(session_no, segment.columns, offset)
-        kind = columns, segment.columns.to_string(show_schema_metadata=False)
-        kinds.setdefault(kind, []).append(literal(no_glob(str(segment.path))))
+        place = f"{before} + {'file_row_number' if segment.unsealed is None else 'rowid'}"
         before += segment.rows
+        if not segment.rows or (segment.last_seq is not None and segment.last_seq < position):
+            continue
+        columns = _columns(session_no, segment, place)
+        if segment.unsealed is None:
+            kind = columns, segment.columns.to_string(show_schema_metadata=False)
+            kinds.setdefault(kind, []).append(literal(no_glob(str(segment.path))))
+        else:
+            opened.append(f"SELECT {columns} FROM {open_table(session_no, segment)}")
     return [
         f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], hive_partitioning = false)"
         for (columns, _), paths in kinds.items()
-    ]
+    ] + opened
 
 
-def no_glob(path: str) -> str:
-    """``path`` as a pattern that matches it alone: read_parquet takes patterns."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+def open_table(session_no: int, segment: Segment) -> str:
+    """Name of the table that holds the events of an open segment."""
+    return f"main.open_{session_no}_{segment.number}"
 
 
-def table_rows(session_no: int, table: str, segment: Segment) -> str:
-    """The query for the rows of a DuckDB table that holds an open segment."""
-    return f"SELECT {_columns(session_no, segment.columns, _NO_SEQ)} FROM {table}"
+def summary_rows(session_no: int, summary: Segment) -> str:
+    """The query for the rows of a summary, with the columns of ``SUMMARY``."""
+    columns = ", ".join(_typed(_source(summary, field), field) for field in SUMMARY)
+    path = literal(no_glob(str(summary.path)))
+    return (
+        f"SELECT {session_no}::UINTEGER AS session_no, {columns} "
+        f"FROM read_parquet({path}, hive_partitioning = false)"
+    )
 
 
-def no_rows() -> str:
-    """The query for a capture without events."""
-    return f"SELECT {_columns(0, pa.schema([]), _NO_SEQ)} WHERE FALSE"
+def no_rows(format: pa.Schema = EVENTS) -> str:
+    """The query for a capture without events, or without summaries."""
+    columns = ", ".join(_typed("NULL", field) for field in format)
+    return f"SELECT 0::UINTEGER AS session_no, {columns} WHERE FALSE"
 
 
-def _columns(session_no: int, found: pa.Schema, offset: int) -> str:
+def _columns(session_no: int, segment: Segment, place: str) -> str:
+    """The columns of the format; ``place`` is a row's place in the session, where none is given."""
     columns = [f"{session_no}::UINTEGER AS session_no"]
     for field in EVENTS:
-        source = _source(found, field)
-        if field.name == "seq" and offset != _NO_SEQ:
-            source = f"coalesce({source}, {offset} + file_row_number)"
-        columns.append(f"{source}::{_sql_type(field.type)} AS {field.name}")
+        source = _source(segment, field)
+        if field.name == "seq" and segment.first_seq is None:
+            source = f"coalesce({source}, {place})"
+        columns.append(_typed(source, field))
     return ", ".join(columns)
 
 
-def _source(found: pa.Schema, wanted: pa.Field) -> str:
-    """The SQL for column ``wanted`` of a file with columns ``found``, but for a cast.
+def _typed(source: str, wanted: pa.Field) -> str:
+    return f"{source}::{_SQL_TYPES[str(value_type(wanted.type))]} AS {wanted.name}"
+
+
+def _source(segment: Segment, wanted: pa.Field) -> str:
+    """The SQL for column ``wanted`` of a segment, but for a cast.
 
     A writer may give a path as bytes alone: then they are what ``path_bytes`` has to hold.
     """
+    found = segment.columns
     text = wanted.name.removesuffix("_bytes")
     if wanted.name in _BYTES and text in found.names and is_binary(found.field(text).type):
-        return str(text)
+        return _named(segment, text)
     if wanted.name not in found.names:
         return "NULL"
     have = value_type(found.field(wanted.name).type)
+    name = _named(segment, wanted.name)
     if is_binary(have) and not is_binary(wanted.type):
-        return f"exact_text(NULL, {wanted.name}::BLOB)"
+        return f"exact_text(NULL, {name}::BLOB)"
+    if is_fraction(have) and is_integer(wanted.type):
+        return f"whole({name}, {_EXACT_TO.get(str(have), _EVERY)})"
     if is_integer(have) and is_time(wanted.type):
-        return f"make_timestamptz({wanted.name}::BIGINT)"
-    return str(wanted.name)
+        return f"time_of({name})"
+    if is_time(have) and not segment.has_calendar_times:
+        return f"calendar_time({name}::{'TIMESTAMPTZ' if have.tz else 'TIMESTAMP'})"
+    return name
 
 
-def _sql_type(wanted: pa.DataType) -> str:
-    return _SQL_TYPES[str(value_type(wanted))]
+def _named(segment: Segment, column: str) -> str:
+    """What DuckDB calls a column of a segment."""
+    return identifier(segment.renamed.get(column, column))

@@ -1,17 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a segment file says about itself: its columns, its rows, its place in the session."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snoop_analysis.columns import misfit
-from snoop_analysis.errors import CaptureError
+from snoop_analysis.columns import is_time, misfit
+from snoop_analysis.errors import CaptureError, first_line
+from snoop_analysis.sqltext import literal, no_glob
 from snoop_format.errors import FormatError
 from snoop_format.segment import OpenSegment, read_open
-from snoop_format.session import sealed_name
+from snoop_format.session import check_regular
+from snoop_format.summary import SUMMARY
+
+_PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# The years 1 to 9999, in seconds since 1970.
+_CALENDAR: Final = (-62_135_596_800, 253_402_300_799)
+_INFINITE: Final = (1 << 63) - 1  # what DuckDB takes for a time without end, of whatever unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,9 @@ class Segment:
     """A segment file: its number in the session, its columns and its rows.
 
     first_seq and last_seq are null where the file does not say. Of a segment that is still being
-    written, ``unsealed`` holds the events themselves.
+    written, ``unsealed`` holds the events themselves. ``renamed`` has what DuckDB calls a column
+    whose name differs from another one's in case alone. ``has_calendar_times`` is true where the
+    file says that all its times are in the years 1 to 9999.
     """
 
     number: int
@@ -29,6 +42,8 @@ class Segment:
     first_seq: int | None
     last_seq: int | None
     unsealed: OpenSegment | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    has_calendar_times: bool = False
 
 
 def segment_file(number: int, path: Path, rows: int | None = None) -> Segment:
@@ -41,9 +56,9 @@ def segment_file(number: int, path: Path, rows: int | None = None) -> Segment:
 
     Raises:
         CaptureError: it is no such file, not all of one, or not of a capture.
-        FormatError: an open segment cannot be read.
+        FormatError: it is no regular file, or an open segment that cannot be read.
     """
-    sealed = path.with_name(sealed_name(number))
+    sealed = path.with_suffix(".parquet")
     if path != sealed:
         try:
             return _open_segment(number, path)
@@ -62,6 +77,9 @@ def _open_segment(number: int, path: Path) -> Segment:
     unsealed = read_open(path)
     filled = [batch for batch in unsealed.batches if batch.num_rows]
     columns = filled[0].schema if filled else pa.schema([])
+    wrong = misfit(columns) if filled else None
+    if wrong:
+        raise CaptureError(f"{path} is an Arrow stream, but not of a capture: {wrong}")
     has_seq = "seq" in columns.names
     return Segment(
         number=number,
@@ -75,30 +93,125 @@ def _open_segment(number: int, path: Path) -> Segment:
 
 
 def _sealed_segment(number: int, path: Path) -> Segment:
+    file = _parquet_file(path)
+    wrong = misfit(file.columns)
+    if wrong:
+        raise CaptureError(f"{path} is a Parquet file, but not of a capture: {wrong}")
+    first, last = _seq_range(file)
+    return Segment(
+        number=number,
+        path=path,
+        columns=file.columns,
+        rows=file.rows,
+        first_seq=first,
+        last_seq=last,
+        renamed=_renamed(path, file.columns),
+        has_calendar_times=_has_calendar_times(file),
+    )
+
+
+def summary_file(path: Path) -> Segment:
+    """The summary of a session's removed segments, which has the columns of ``SUMMARY``.
+
+    Raises:
+        CaptureError: it is none, or cannot be read.
+        FormatError: it is no regular file.
+    """
+    file = _parquet_file(path)
+    wrong = misfit(file.columns, SUMMARY)
+    if wrong is None and "count" not in file.columns.names:
+        wrong = "it has no column count"
+    if wrong:
+        raise CaptureError(f"{path} is a Parquet file, but no summary: {wrong}")
+    renamed = _renamed(path, file.columns)
+    return Segment(0, path, file.columns, file.rows, None, None, renamed=renamed)
+
+
+@dataclass(frozen=True, slots=True)
+class _ParquetFile:
+    """What a Parquet file has. ``footer`` is null where Arrow does not know all its types."""
+
+    columns: pa.Schema
+    rows: int
+    footer: pq.FileMetaData | None
+
+
+def _parquet_file(path: Path) -> _ParquetFile:
+    """What is in a Parquet file.
+
+    Raises:
+        CaptureError: it is none, or cannot be read.
+        FormatError: it is no regular file.
+    """
+    check_regular(path)
     try:
         footer = pq.read_metadata(path)
-        columns = footer.schema.to_arrow_schema()
+        return _ParquetFile(footer.schema.to_arrow_schema(), footer.num_rows, footer)
+    except pa.ArrowNotImplementedError:
+        return _as_duckdb_reads(path)
     except OSError as error:
-        raise CaptureError(f"cannot read {path}: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CaptureError(f"cannot read {path}: {reason}") from error
     except (pa.ArrowException, ValueError) as error:
         size = path.stat().st_size
         what = "it is empty" if size == 0 else f"it is damaged or cut short ({error})"
         raise CaptureError(f"{path} is not a Parquet file: {what}") from error
-    wrong = misfit(columns)
-    if wrong:
-        raise CaptureError(f"{path} is a Parquet file, but not of a capture: {wrong}")
-    first, last = _seq_range(footer)
-    return Segment(number, path, columns, footer.num_rows, first, last)
 
 
-def _seq_range(footer: pq.FileMetaData) -> tuple[int | None, int | None]:
-    """Least and greatest seq by the row groups' statistics; null where one has none."""
+def _as_duckdb_reads(path: Path) -> _ParquetFile:
+    """What DuckDB finds in a Parquet file.
+
+    Raises:
+        CaptureError: DuckDB cannot read it.
+    """
+    source = f"read_parquet({literal(no_glob(str(path)))}, hive_partitioning = false)"
+    try:
+        with duckdb.connect() as database:
+            columns = database.sql(f"FROM {source} LIMIT 0").to_arrow_table().schema
+            ((rows,),) = database.sql(f"SELECT count(*) FROM {source}").fetchall()
+            return _ParquetFile(columns, rows, None)
+    except duckdb.Error as error:
+        raise CaptureError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def _renamed(path: Path, columns: pa.Schema) -> dict[str, str]:
+    """DuckDB's names of columns, where they are others than the file's."""
+    if len({name.lower() for name in columns.names}) == len(columns.names):
+        return {}
+    pairs = zip(columns.names, _as_duckdb_reads(path).columns.names, strict=True)
+    return {name: given for name, given in pairs if name != given}
+
+
+def _statistics(file: _ParquetFile, name: str) -> list[pq.Statistics]:
+    """What the row groups say of a column; nothing where one says nothing, or has nulls."""
+    footer = file.footer
+    if footer is None or name not in file.columns.names:
+        return []
     names = [footer.schema.column(index).path for index in range(footer.num_columns)]
-    if "seq" not in names or footer.num_rows == 0:
-        return None, None
-    index = names.index("seq")
+    index = names.index(name)
     groups = (footer.row_group(group) for group in range(footer.num_row_groups))
     found = [group.column(index).statistics for group in groups if group.num_rows]
-    if any(one is None or not one.has_min_max or one.null_count for one in found):
+    says_all = all(one and one.has_min_max and not one.null_count for one in found)
+    return found if says_all else []
+
+
+def _seq_range(file: _ParquetFile) -> tuple[int | None, int | None]:
+    """Least and greatest seq; null where the file does not say."""
+    bounds = [(one.min, one.max) for one in _statistics(file, "seq")]
+    if not bounds or not isinstance(bounds[0][0], int):
         return None, None
-    return min(one.min for one in found), max(one.max for one in found)
+    return min(least for least, _ in bounds), max(greatest for _, greatest in bounds)
+
+
+def _has_calendar_times(file: _ParquetFile) -> bool:
+    if "ts" not in file.columns.names or not is_time(file.columns.field("ts").type):
+        return False
+    unit = _PER_SECOND[file.columns.field("ts").type.unit]
+    first, last = (second * unit for second in _CALENDAR)
+    bounds = [(one.min_raw, one.max_raw) for one in _statistics(file, "ts")]
+    return bool(bounds) and all(
+        isinstance(least, int)
+        and max(first, 1 - _INFINITE) <= least
+        and greatest <= min(last, _INFINITE - 1)
+        for least, greatest in bounds
+    )

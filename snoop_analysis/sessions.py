@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from snoop_analysis.errors import CaptureError
-from snoop_analysis.segments import Segment, segment_file
+from snoop_analysis.segments import Segment, segment_file, summary_file
 from snoop_format import session as session_files
 from snoop_format.errors import FormatError
+from snoop_format.summary import SUMMARY_FILE, Dropped, read_dropped
 
 Found = TypeVar("Found")
+Key = tuple[str, str]  # host and id of a session
+_NAMES: Final = "their names are events-00000001.parquet, events-00000002.parquet and so on"
 SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 
 
@@ -42,6 +46,8 @@ class Session:
     cgroup of its events is one.
     ``missing`` are the numbers of segments there should be between or among those there are.
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
+    ``dropped`` are segments removed to save space; ``summary`` is what is left of them, null if
+    there is none.
     """
 
     directory: Path
@@ -56,8 +62,26 @@ class Session:
     lists_containers: bool
     losses: Mapping[str, int]
     segments: tuple[Segment, ...]
-    missing: tuple[int, ...]
+    dropped: Dropped
+    summary: Segment | None
+    missing: tuple[int, ...] = ()
     unrecorded_rings: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What makes two sessions copies of each other."""
+        return self.host, self.session_id
+
+    @property
+    def rows(self) -> int:
+        """Events in its segments."""
+        return sum(one.rows for one in self.segments)
+
+    @property
+    def begins_later(self) -> bool:
+        """Whether segments at its beginning are gone."""
+        first = self.segments[0].number if self.segments else 1
+        return bool(self.dropped.segments) or first > 1
 
 
 @dataclass
@@ -87,7 +111,8 @@ class Finder:
         )
         found = [self.attempt(partial(self._session, at)) for at in directories]
         sessions = self._each_once(one for one in found if one)
-        if sessions and not any(one.segments for one in sessions):
+        holds_some = self.left_out or any(one.segments or one.dropped.segments for one in sessions)
+        if sessions and not holds_some:
             empty = f"{sessions[0].directory} is an empty capture: it holds no segment"
             self.attempt(partial(_refuse, empty))
         return sorted(sessions, key=_start)
@@ -105,38 +130,80 @@ class Finder:
         except OSError as error:
             sentence = f"cannot read {error.filename}: {error.strerror}"
         if not self.skip_damaged:
-            raise CaptureError(sentence)
+            raise CaptureError(sentence if sentence.endswith(SKIP) else f"{sentence}; {SKIP}")
         self.left_out.append(sentence)
         return None
 
     def _session(self, directory: Path) -> Session:
+        """The session in a directory.
+
+        A recorder may seal or remove segments while it is read: then it is read again.
+        """
+        while True:
+            there, known = _names(directory), len(self.left_out)
+            try:
+                session = self._read(directory)
+            except (CaptureError, FormatError, OSError):
+                if _names(directory) == there:
+                    raise
+                continue
+            if len(self.left_out) == known or _names(directory) == there:
+                return session
+            del self.left_out[known:]
+
+    def _read(self, directory: Path) -> Session:
         try:
             str(directory).encode()
         except UnicodeEncodeError:
             raise CaptureError(f"the name of {directory} is not UTF-8: rename it") from None
         said = session_files.read_session(directory)
-        listed = _listed_rows(said)
+        for misnamed in session_files.misnamed_segments(directory):
+            self.attempt(partial(_refuse, f"{misnamed} is no segment: {_NAMES}"))
+        dropped = self._dropped(directory, said)
+        listed = {
+            number: rows for number, rows in _listed_rows(said).items() if not dropped.holds(number)
+        }
+        there = [
+            (number, path)
+            for number, path in session_files.segments(directory)
+            if not dropped.holds(number)
+        ]
         read = [
             self.attempt(partial(segment_file, number, path, listed.get(number)))
-            for number, path in session_files.segments(directory)
+            for number, path in there
         ]
-        session = _session(directory, said, tuple(one for one in read if one))
-        missing = _missing(session, listed)
+        summary = directory / SUMMARY_FILE
+        session = _session(
+            directory,
+            said,
+            segments=tuple(one for one in read if one),
+            dropped=dropped,
+            summary=self.attempt(partial(summary_file, summary)) if summary.exists() else None,
+        )
+        missing = _missing({number for number, _ in there}, set(listed), dropped)
         if missing:
             numbers = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
-            gap = f"{directory} lacks segment {numbers}: its events are missing; {SKIP}"
+            gap = f"{directory} lacks segment {numbers}: its events are missing"
             self.attempt(partial(_refuse, gap))
         return replace(session, missing=missing)
 
+    def _dropped(self, directory: Path, said: dict[str, Any]) -> Dropped:
+        """What was removed; of a damaged summary that is left out, what ``session.json`` says."""
+        dropped = self.attempt(partial(read_dropped, directory, said))
+        if dropped is None:
+            with suppress(FormatError):
+                return Dropped.of(said.get("dropped"))
+        return dropped or Dropped()
+
     def _each_once(self, sessions: Iterable[Session]) -> list[Session]:
         """Sessions without a copy of another one."""
-        kept: dict[tuple[str, str], Session] = {}
+        kept: dict[Key, Session] = {}
         for session in sessions:
-            first = kept.setdefault((session.host, session.session_id), session)
+            first = kept.setdefault(session.key, session)
             if first is not session and not self.copies_once:
                 copy = (
                     f"{session.directory} and {first.directory} are the same session "
-                    f"{session.session_id}: give one of them; {SKIP}"
+                    f"{session.session_id}: give one of them"
                 )
                 self.attempt(partial(_refuse, copy))
         return list(kept.values())
@@ -151,11 +218,18 @@ def _start(session: Session) -> tuple[datetime, str]:
 
 
 def _session_directories(root: Path) -> list[Path]:
+    try:
+        return _sessions_below(root)
+    except OSError as error:
+        raise CaptureError(f"cannot read {error.filename or root}: {error.strerror}") from error
+
+
+def _sessions_below(root: Path) -> list[Path]:
     if not root.exists():
         matches = [Path(match) for match in sorted(glob(str(root)))]  # noqa: PTH207
         if not matches:
             raise CaptureError(f"there is no capture at {root}: no such directory")
-        return [one for match in matches if match.is_dir() for one in _session_directories(match)]
+        return [one for match in matches if match.is_dir() for one in _sessions_below(match)]
     if not root.is_dir():
         raise CaptureError(
             f"{root} is a file; a capture is a directory that holds {session_files.SESSION_FILE}"
@@ -172,14 +246,24 @@ def _session_directories(root: Path) -> list[Path]:
 
 
 def _looks_like_session(directory: Path) -> bool:
-    """Also true of a session that lost its session.json, so that it is not passed over."""
-    return directory.is_dir() and (
-        (directory / session_files.SESSION_FILE).exists()
-        or next(session_files.segments(directory), None) is not None
-    )
+    """Also true of a session that lost its session.json, so that it is not passed over.
+
+    And of a directory that cannot be read: it may be one.
+    """
+    try:
+        return directory.is_dir() and (
+            (directory / session_files.SESSION_FILE).exists()
+            or next(session_files.segments(directory), None) is not None
+        )
+    except PermissionError:
+        return True
 
 
-def _session(directory: Path, said: dict[str, Any], segments: tuple[Segment, ...]) -> Session:
+def _names(directory: Path) -> list[str]:
+    return [path.name for _, path in session_files.segments(directory)]
+
+
+def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
     path = directory / session_files.SESSION_FILE
     return Session(
         directory=directory,
@@ -188,14 +272,13 @@ def _session(directory: Path, said: dict[str, Any], segments: tuple[Segment, ...
         boot_id=_text(said.get("boot_id")),
         pod_name=_text(said.get("pod_name") or said.get("pod")),
         namespace=_text(said.get("namespace")),
-        started_at=_time(said.get("started_at")),
-        ended_at=_time(said.get("ended_at")),
+        started_at=time_of(said.get("started_at")),
+        ended_at=time_of(said.get("ended_at")),
         containers=tuple(_containers(said.get("containers") or [], path)),
         lists_containers=said.get("containers") is not None,
         losses=_losses(said.get("losses") or {}, path),
-        segments=segments,
-        missing=(),
         unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
+        **parts,
     )
 
 
@@ -211,16 +294,15 @@ def _listed_rows(said: Mapping[str, Any]) -> dict[int, int]:
     return listed
 
 
-def _missing(session: Session, listed: Mapping[int, int]) -> tuple[int, ...]:
+def _missing(there: set[int], listed: set[int], dropped: Dropped) -> tuple[int, ...]:
     """Numbers absent between the first and the last segment there is or ought to be.
 
-    Segments before the first may have been removed on purpose.
+    Segments before the first may have been removed on purpose, unless it is said which were.
     """
-    there = {segment.number for segment in session.segments}
     if not there:
         return tuple(sorted(listed))
-    wanted = range(min(there), max(there | set(listed)) + 1)
-    return tuple(number for number in wanted if number not in there)
+    first = dropped.last_segment + 1 if dropped.segments else min(there)
+    return tuple(n for n in range(first, max(there | listed) + 1) if n not in there)
 
 
 def _text(value: object) -> str | None:
@@ -228,13 +310,15 @@ def _text(value: object) -> str | None:
     return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
 
 
-def _time(value: object) -> datetime | None:
+def time_of(value: object) -> datetime | None:
     """An RFC 3339 time; null where the value is none (the report then says less)."""
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+    if not isinstance(value, str):
         return None
-    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
+    try:
+        time = datetime.fromisoformat(value)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # also a time before the year 1 or after 9999 in UTC
+        return None
 
 
 def _containers(said: Any, path: Path) -> Iterator[Container]:
@@ -244,7 +328,7 @@ def _containers(said: Any, path: Path) -> Iterator[Container]:
     known: set[int] = set()
     for entry in said:
         cgroup_id = entry.get("cgroup_id") if isinstance(entry, dict) else None
-        if not isinstance(cgroup_id, int) or not 0 <= cgroup_id < 1 << 64:
+        if type(cgroup_id) is not int or not 0 <= cgroup_id < 1 << 64:
             raise CaptureError(f"{path} is damaged: a container has no usable cgroup_id")
         if cgroup_id in known:
             continue
@@ -273,7 +357,7 @@ def _unrecorded_rings(said: Any) -> int:
 
 def _losses(said: Any, path: Path) -> dict[str, int]:
     if not isinstance(said, dict) or not all(
-        isinstance(count, int) and 0 <= count < 1 << 63 for count in said.values()
+        type(count) is int and 0 <= count < 1 << 63 for count in said.values()
     ):
         raise CaptureError(f"{path} is damaged: losses is not a table of counts by cause")
     return {_text(cause) or "": count for cause, count in said.items()}

@@ -41,15 +41,32 @@ class Settings:
             name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
         }
 
-    def row_tests(self) -> list[str]:
-        """SQL conditions that every row of the replay meets."""
+    def event_tests(self) -> list[str]:
+        """SQL conditions that every event of the replay meets."""
+        return self._tests("ts", "ts")
+
+    def summary_tests(self) -> list[str]:
+        """SQL conditions for the rows of a summary that may tell of events of the replay."""
+        return self._tests("first_seen", "last_seen")
+
+    def times_outside(self) -> list[str]:
+        """SQL conditions of which one holds for such a row if it may tell of other times, too."""
+        tests = []
+        if self.since is not None:
+            tests.append(f"first_seen < {_time(self.since)}")
+        if self.until is not None:
+            tests.append(f"last_seen >= {_time(self.until)}")
+        return tests
+
+    def _tests(self, first: str, last: str) -> list[str]:
+        """SQL conditions for a row whose times go from column ``first`` to ``last``."""
         tests = []
         if self.syscalls is not None:
             tests.append(any_of([f"syscall = {literal(name)}" for name in self.syscalls]))
         if self.since is not None:
-            tests.append(f"ts >= {literal(self.since.isoformat())}::TIMESTAMPTZ")
+            tests.append(f"{last} >= {_time(self.since)}")
         if self.until is not None:
-            tests.append(f"ts < {literal(self.until.isoformat())}::TIMESTAMPTZ")
+            tests.append(f"{first} < {_time(self.until)}")
         if self.found_only:
             tests.append("ret >= 0")
         return tests
@@ -69,3 +86,7 @@ class Settings:
         """The SQL condition for a name ``file`` that is excluded."""
         prefixes = [literal(name_of(prefix)) for prefix in self.exclude if prefix]
         return any_of([f"starts_with(file, {prefix})" for prefix in prefixes])
+
+
+def _time(time: datetime) -> str:
+    return f"{literal(time.isoformat())}::TIMESTAMPTZ"

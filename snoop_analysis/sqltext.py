@@ -24,6 +24,16 @@ def literal(value: str | int) -> str:
     return "(" + " || chr(0) || ".join(pieces) + ")" if len(pieces) > 1 else pieces[0]
 
 
+def no_glob(path: str) -> str:
+    """``path`` as a pattern that matches it alone: read_parquet takes patterns."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
+def identifier(name: str) -> str:
+    """``name`` as the name of a column."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def any_of(tests: list[str]) -> str:
     """The SQL condition that holds where one of ``tests`` holds."""
     return "(" + " OR ".join(tests) + ")" if tests else "FALSE"

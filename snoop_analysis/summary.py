@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from snoop_analysis.report import Report
+from snoop_analysis.report import Removed, Report
 from snoop_analysis.terminal import printable
 
 _FILTERS: Final = ("syscalls", "containers", "since", "until", "found_only")
@@ -38,9 +38,20 @@ def missing(report: Report) -> Iterator[str]:
         yield f"segments are missing: {printable(', '.join(lacks.missing_segments))}"
     if lacks.missing_events:
         yield f"{_count(lacks.missing_events, 'event')} missing from the sequence"
-    if lacks.earlier_segments_removed:
-        yield "the beginning was removed from: " + printable(
-            ", ".join(lacks.earlier_segments_removed)
+    if lacks.repeated_events:
+        yield (
+            f"{_count(lacks.repeated_events, 'event')} with the sequence number of another: "
+            "which came first is not known"
+        )
+    yield from map(_removed, lacks.removed)
+    described = {one.session for one in lacks.removed}
+    gone = [one for one in lacks.earlier_segments_removed if one not in described]
+    if gone:
+        yield f"the beginning was removed from: {printable(', '.join(gone))}"
+    if lacks.undated_events:
+        yield (
+            f"{_count(lacks.undated_events, 'event')} counted of which only a summary is left: "
+            "some may be outside of the time asked for"
         )
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
@@ -58,6 +69,18 @@ def missing(report: Report) -> Iterator[str]:
     if not report.total_events:
         filtered = any(report.settings[name] for name in _FILTERS)
         yield "no event passes the filters" if filtered else "no events were recorded"
+
+
+def _removed(one: Removed) -> str:
+    begins = f"recorded from {one.last_event} on" if one.last_event else "not from the beginning"
+    events = _count(one.events, "earlier event")
+    if one.events <= one.summarized_events:
+        kept = "a summary of these is kept: their files are listed"
+    elif one.summarized_events:
+        kept = f"a summary is kept of {one.summarized_events:,} of these alone"
+    else:
+        kept = "their files are not known"
+    return f"{begins}: {events} removed to save space, {kept} ({printable(one.session)})"
 
 
 def _covered(report: Report) -> Iterator[str]:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text for a terminal: names from a capture cannot move its cursor or change its colours."""
 
+import json
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+_RARE: Final = re.compile(r"[^\n -~]+")
 
 
 def printable(value: object) -> str:
@@ -18,6 +23,25 @@ def printable(value: object) -> str:
 
 def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def visible_json(text: str, encoding: str | None = None) -> str:
+    """JSON that means the same as ``text``, in which every letter can be seen.
+
+    Args:
+        text: JSON; what cannot be seen stands in its strings alone.
+        encoding: of the file it is written to; what that does not know is escaped, too.
+    """
+    only_ascii = encoding is not None and not encoding.lower().startswith("utf")
+
+    def escaped(run: re.Match[str]) -> str:
+        if run[0].isprintable() and not only_ascii:
+            return run[0]
+        return "".join(
+            one if one.isprintable() and not only_ascii else json.dumps(one)[1:-1] for one in run[0]
+        )
+
+    return _RARE.sub(escaped, text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -30,7 +30,8 @@ def verify(paths: Sequence[str]) -> tuple[duckdb.DuckDBPyRelation, bool]:
     """
     capture = Capture(paths, skip_damaged=True)
     damage = [("", "damage", sentence) for sentence in capture.left_out]
-    faults = [*damage, *_sequence_faults(capture)]
+    with capture.reading():
+        faults = [*damage, *_sequence_faults(capture), *_summary_faults(capture)]
     found = [*faults, *(one for session in capture.sessions_found for one in _facts(session))]
     rows = [dict(zip(_COLUMNS.names, finding, strict=True)) for finding in found]
     return capture.from_arrow(pa.Table.from_pylist(rows, _COLUMNS)), not faults
@@ -47,10 +48,24 @@ def _sequence_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
                 yield session.session_id, "seq", f"{gap} events are missing from the sequence"
 
 
+def _summary_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
+    for number, session in enumerate(capture.sessions_found):
+        if session.summary:
+            query = f"SELECT sum(count) FROM summary_rows WHERE session_no = {number}"
+            ((told,),) = capture.query(query).fetchall()
+            if (told or 0) != session.dropped.summarized_rows:
+                fault = f"tells of {told or 0} events, not {session.dropped.summarized_rows}"
+                yield session.session_id, session.summary.path.name, fault
+
+
 def _facts(session: Session) -> Iterator[tuple[str, str, str]]:
     for segment in session.segments:
         torn = segment.unsealed.torn_bytes if segment.unsealed else 0
         state = f"ok, {segment.rows} events" + (f", {torn} bytes cut short" if torn else "")
         yield session.session_id, segment.path.name, state
+    if session.dropped.segments:
+        removed = f"{session.dropped.rows} events in {session.dropped.segments} segments removed"
+        kept = f"{session.dropped.summarized_rows} of them in a summary"
+        yield session.session_id, "removed", f"{removed}, {kept}"
     for cause, events in session.losses.items():
         yield session.session_id, "losses", f"{events} events lost: {cause}"

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from snoop_format import schema
 from snoop_format.errors import FormatError
-from snoop_format.session import put_in_place
+from snoop_format.session import check_regular, put_in_place
 
 _BYTES: Final = b"snoop.bytes"
 _CRC: Final = b"snoop.crc32"
@@ -187,6 +187,7 @@ def read_open(path: Path) -> OpenSegment:
     Raises:
         FormatError: the file cannot be read.
     """
+    check_regular(path)
     try:
         data = memoryview(path.read_bytes())
     except OSError as error:

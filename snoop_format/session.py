@@ -53,6 +53,16 @@ def segments(directory: Path) -> Iterator[tuple[int, Path]]:
     yield from sorted(found.items())
 
 
+def misnamed_segments(directory: Path) -> list[Path]:
+    """Files that look like segments, but for their number."""
+    return sorted(
+        entry
+        for kind in ("parquet", "arrows")
+        for entry in directory.glob(f"events-*.{kind}")
+        if _SEGMENT.fullmatch(entry.name) is None
+    )
+
+
 def read_session(directory: Path) -> dict[str, Any]:
     """The content of ``session.json``.
 
@@ -60,6 +70,7 @@ def read_session(directory: Path) -> dict[str, Any]:
         FormatError: it is missing, unreadable, not JSON, or of another format version.
     """
     path = directory / SESSION_FILE
+    check_regular(path)
     try:
         session = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -73,11 +84,22 @@ def read_session(directory: Path) -> dict[str, Any]:
     if not isinstance(session, dict) or type(session.get("format")) is not int:
         raise FormatError(f"{path} does not say which capture format it has")
     if session["format"] != FORMAT:
+        newer = ": use a newer snoop" if session["format"] > FORMAT else ""
         raise FormatError(
             f"{path} has capture format {session['format']}; this version of snoop reads "
-            f"format {FORMAT}: use a newer snoop"
+            f"format {FORMAT}{newer}"
         )
     return session
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what would never end: a pipe, a device.
+
+    Raises:
+        FormatError: it is one.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FormatError(f"cannot read {path}: it is no regular file")
 
 
 def write_session(directory: Path, session: Mapping[str, Any]) -> None:

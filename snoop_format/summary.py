@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from snoop_format import schema
 from snoop_format.errors import FormatError
-from snoop_format.session import put_in_place
+from snoop_format.session import check_regular, put_in_place
 
 SUMMARY_FILE: Final = "summary.parquet"
 _DROPPED: Final = b"snoop.dropped"
@@ -94,12 +94,16 @@ class Dropped:
         ranges = (found.first_seq, found.last_seq)
         times = (found.first_ts, found.last_ts)
         if not (
-            all(type(number) is int and number >= 0 for number in (*counts, found.last_segment))
-            and all(number is None or type(number) is int for number in ranges)
+            all(map(_is_count, (*counts, found.last_segment)))
+            and all(number is None or _is_count(number) for number in ranges)
             and all(time is None or isinstance(time, str) for time in times)
         ):
             raise FormatError("dropped does not hold the counts and times of removed segments")
         return found
+
+    def holds(self, number: int) -> bool:
+        """Whether segment ``number`` was removed, or is on its way out."""
+        return self.segments > 0 and number <= self.last_segment
 
     def and_then(self, later: Self) -> Self:
         """This, and segments that follow it."""
@@ -119,6 +123,10 @@ class Dropped:
     def as_json(self) -> dict[str, Any]:
         """As it stands in ``session.json``."""
         return asdict(self)
+
+
+def _is_count(said: Any) -> bool:
+    return type(said) is int and 0 <= said < 1 << 64
 
 
 def _bound(choose: Callable[[list[str]], str], one: str | None, other: str | None) -> str | None:
@@ -148,12 +156,15 @@ def read_dropped(directory: Path, session: dict[str, Any]) -> Dropped:
 
 
 def _dropped_in(summary: Path) -> Dropped:
+    check_regular(summary)
     try:
         metadata = pq.read_metadata(summary).metadata or {}
+        if _DROPPED not in metadata:
+            raise FormatError("it does not say which segments it sums up")
         return Dropped.of(json.loads(metadata[_DROPPED]))
     except OSError as error:
         raise FormatError(f"cannot read {summary}: {error.strerror or error}") from error
-    except (pa.ArrowException, KeyError, ValueError, RecursionError, FormatError) as error:
+    except (pa.ArrowException, ValueError, RecursionError, FormatError) as error:
         raise FormatError(f"{summary} is damaged: {error}") from error
 
 

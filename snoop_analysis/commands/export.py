@@ -37,10 +37,10 @@ The list for slim goes to: slim build --include-path-file include-paths.txt IMAG
     "-o",
     "--output",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     required=True,
     metavar="FILE",
-    help="Write FILE, which is there whole or not at all.",
+    help="Write FILE, which is there whole or not at all; - is standard output.",
 )
 @replay_options
 def command(
@@ -54,6 +54,10 @@ def command(
     """Write events with their results, or the files to keep, for other programs."""
     from snoop_analysis.exporting import export
 
+    if str(path) == "-":
+        if sys.stdout.isatty():
+            raise click.UsageError("names stand in it as they are: not for a terminal")
+        path = Path("/dev/stdout")
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     for sentence in export(replay, kind, path):

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from snoop_analysis.errors import OptionError
+from snoop_analysis.errors import ChangedError, OptionError
 from snoop_analysis.profiles import GO_SNOOP, PROFILES
 
 if TYPE_CHECKING:
@@ -154,12 +155,19 @@ strict_option: Final = click.option(
 def open_capture(
     captures: tuple[str, ...], skip_damaged: bool, memory_limit: str, by_image: bool = False
 ) -> Capture:
-    """The capture that the arguments of ``capture_arguments`` name."""
+    """The capture that the arguments of ``capture_arguments`` name.
+
+    It is closed when the current context of click is; what turns out to be damaged until then is
+    said in a sentence.
+    """
     from snoop_analysis.capture import Capture
 
     capture = Capture(
         captures, skip_damaged=skip_damaged, memory_limit=memory_limit, by_image=by_image
     )
+    context = click.get_current_context()
+    context.call_on_close(capture.close)
+    context.with_resource(capture.reading())
     if sys.stdout.isatty() and sys.stderr.isatty():
         capture.show_progress()
     return capture
@@ -171,6 +179,16 @@ def warn_of(replay: Replay) -> None:
 
     for sentence in missing(replay.report()):
         print(f"! {sentence}", file=sys.stderr)
+
+
+@contextmanager
+def one_round() -> Iterator[None]:
+    """A round of a command that looks again and again; its captures are closed behind it.
+
+    One that a recorder changed while it was read is for the next round.
+    """
+    with suppress(ChangedError), click.Context(click.get_current_context().command):
+        yield
 
 
 def replay_arguments(

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from snoop_analysis.names import shown
-from snoop_analysis.terminal import table
+from snoop_analysis.terminal import printable, table, visible_json
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,27 +36,31 @@ class Output:
         """Print all rows of a relation.
 
         Times are RFC 3339; names that are not UTF-8 are as reports show them, but in Parquet,
-        which keeps the names of ``sql/normalise.sql``.
+        which keeps the names of ``sql/normalise.sql``. In CSV, which has no escapes of its own,
+        control characters are written as in tables.
         """
         if self.parquet:
-            relation.write_parquet(self.parquet)
+            from snoop_analysis.replacing import replaced  # imports pyarrow
+
+            path = "/dev/stdout" if self.parquet == "-" else self.parquet
+            with replaced(Path(path)) as target:
+                relation.write_parquet(str(target))
             return
         columns = relation.columns
         rows = [[_plain(value) for value in row] for row in relation.fetchall()]
         if self.as_json:
-            objects = [dict(zip(columns, row, strict=True)) for row in rows]
-            print(json.dumps(objects, indent=1, ensure_ascii=False))
+            _print_json([dict(zip(columns, row, strict=True)) for row in rows])
         elif self.as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows([[_cell(value) for value in row] for row in rows])
+            writer.writerows([[_printable_cell(value) for value in row] for row in rows])
         else:
             print(table(columns, [[_cell(value) for value in row] for row in rows]))
 
     @staticmethod
     def print_object(said: dict[str, Any]) -> None:
         """Print an object as JSON, its times and names as in listings."""
-        print(json.dumps(_plain(said), indent=1, ensure_ascii=False))
+        _print_json(_plain(said))
 
 
 def listing(command: Command) -> Command:
@@ -63,7 +68,9 @@ def listing(command: Command) -> Command:
 
     @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-    @click.option("--parquet", metavar="FILE", help="Write Parquet to FILE instead.")
+    @click.option(
+        "--parquet", metavar="FILE", help="Write Parquet to FILE instead; - is standard output."
+    )
     @wraps(command)
     def with_output(as_csv: bool, as_json: bool, parquet: str | None, **others: Any) -> Any:
         return command(output=Output(as_csv, as_json, parquet), **others)
@@ -80,6 +87,15 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return shown(value) if isinstance(value, str) else value
+
+
+def _print_json(said: object) -> None:
+    print(visible_json(json.dumps(said, indent=1, ensure_ascii=False), sys.stdout.encoding))
+
+
+def _printable_cell(value: object) -> object:
+    cell = _cell(value)
+    return printable(cell) if isinstance(cell, str) else cell
 
 
 def _cell(value: object) -> object:

@@ -16,6 +16,7 @@ from snoop_analysis.commands.looks import Looks, looks
 from snoop_analysis.commands.options import (
     capture_arguments,
     exit_strictly,
+    one_round,
     open_capture,
     replay_arguments,
     replay_options,
@@ -135,18 +136,26 @@ def _watch(
     interval: float,
     arguments: dict[str, Any],
 ) -> None:
-    """Keep the report at ``path`` current; each round replays new events alone."""
+    """Keep the report at ``path`` current; each round replays new events alone.
+
+    Where they do not follow on what was replayed (segments were removed before they were read),
+    a round replays everything.
+    """
+    from snoop_analysis.state import State, obstacle
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    state = None
+    state: State | None = None
     try:
         while True:
-            capture = open_capture(captures, skip_damaged, memory_limit)
-            replay = capture.replay(**arguments, state=state)
-            state = replay.state
-            report = replay.report()
-            report.write(path)
-            print(f"{report.last_updated_at}  {summary(report)[-1]}", flush=True)
-            capture.close()
+            with one_round():
+                capture = open_capture(captures, skip_damaged, memory_limit)
+                if state and obstacle(state, capture):
+                    state = None
+                replay = capture.replay(**arguments, state=state)
+                report = replay.report()
+                state = replay.state
+                report.write(path)
+                print(f"{report.last_updated_at}  {summary(report)[-1]}", flush=True)
             time.sleep(interval)
     except KeyboardInterrupt:
         return

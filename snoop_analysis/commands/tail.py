@@ -5,7 +5,7 @@ import time
 
 import click
 
-from snoop_analysis.commands.options import capture_arguments, open_capture
+from snoop_analysis.commands.options import capture_arguments, one_round, open_capture
 from snoop_analysis.commands.report import Duration
 
 EXAMPLES = """\b
@@ -45,13 +45,13 @@ def command(
     """Print events as they are recorded, until interrupted."""
     from snoop_analysis.following import new_events
 
-    positions: dict[tuple[str, str], int] | None = None
+    positions = None
     while True:
-        capture = open_capture(captures, skip_damaged, memory_limit)
-        positions, events = new_events(capture, positions, lines)
-        for line in events:
-            print(line)
-        capture.close()
+        with one_round():
+            capture = open_capture(captures, skip_damaged, memory_limit)
+            positions, events = new_events(capture, positions, lines)
+            for line in events:
+                print(line, flush=True)
         if once:
             return
         time.sleep(interval)

@@ -24,5 +24,7 @@ CREATE TABLE kept (
 -- The accesses that found their file absent; filled when someone asks for the results by event.
 CREATE TABLE new_events (
     session_no UINTEGER,
-    seq UBIGINT
+    seq UBIGINT,
+    container_no UINTEGER,                           -- seq alone would do, were it not for writers that repeat it
+    file_no BIGINT
 );

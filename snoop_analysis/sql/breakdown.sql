@@ -2,6 +2,16 @@
 -- Counts by keys. Events are grouped by lookup first, so that keys are made once for each.
 -- The marks in comments stand for the keys asked for and for the view the events come from.
 WITH
+    -- What summaries tell, and as null what they do not.
+    summarized_calls AS (
+        SELECT
+            *,
+            NULL::UINTEGER AS pid,
+            NULL::UINTEGER AS uid,
+            NULL::TIMESTAMPTZ AS ts,
+            nullif(kind, 'file') AS result
+        FROM looked_up_summaries
+    ),
     grouped AS (
         SELECT
             /* event keys */
@@ -12,6 +22,17 @@ WITH
             min(ts) AS first_seen,
             max(ts) AS last_seen
         FROM /* source */
+        GROUP BY ALL
+        UNION ALL
+        SELECT
+            /* event keys */
+            lookup_no,
+            sum(count) AS events,
+            coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
+            coalesce(sum(count) FILTER (ret < 0), 0) AS misses,
+            min(first_seen) AS first_seen,
+            max(last_seen) AS last_seen
+        FROM summarized_calls
         GROUP BY ALL
     ),
     named AS (

@@ -27,17 +27,22 @@ CREATE OR REPLACE MACRO errno_name(ret) AS
             'ENOTNAM', 'ENAVAIL', 'EISNAM', 'EREMOTEIO', 'EDQUOT', 'ENOMEDIUM', 'EMEDIUMTYPE',
             'ECANCELED', 'ENOKEY', 'EKEYEXPIRED', 'EKEYREVOKED', 'EKEYREJECTED', 'EOWNERDEAD',
             'ENOTRECOVERABLE', 'ERFKILL', 'EHWPOISON'
-        ][-ret],
-        'errno ' || -ret::BIGINT
+        ][-(ret::BIGINT)],
+        'errno ' || -(ret::BIGINT)
     ) END;
+
+-- file_of(path VARCHAR, path_bytes BLOB, base VARCHAR, base_bytes BLOB, real_path VARCHAR) -> VARCHAR
+-- The name that a row is about: absolute, normalised; '' if empty, null if unread.
+CREATE OR REPLACE MACRO file_of(path, path_bytes, base, base_bytes, real_path) AS
+    coalesce(
+        absolute(led_to(path, base, base_bytes, real_path), NULL),
+        absolute(exact_text(path, path_bytes), exact_text(base, base_bytes))
+    );
 
 CREATE OR REPLACE VIEW events AS
 SELECT
     rows.*,                                          -- the columns of the format, and session_no
-    coalesce(
-        absolute(led_to(path, base, base_bytes, real_path), NULL),
-        absolute(exact_text(path, path_bytes), exact_text(base, base_bytes))
-    ) AS file,                                       -- VARCHAR: absolute, normalised name; '' if empty, null if unread
+    file_of(path, path_bytes, base, base_bytes, real_path) AS file,  -- VARCHAR: absolute, normalised name; '' if empty, null if unread
     ret >= 0 AS found,                               -- BOOLEAN: the call succeeded; null where unknown
     errno_name(ret) AS errno_name,                   -- VARCHAR: ENOENT, …; null unless the call failed
     coalesce(exe, comm) AS program,                  -- VARCHAR: the executable, or the task's name
@@ -46,3 +51,17 @@ FROM rows
 LEFT JOIN container_cgroups
     ON container_cgroups.session_no = rows.session_no
     AND container_cgroups.cgroup_id = rows.cgroup_id;
+
+-- What removed segments held, likewise: a row for each distinct access, and how often it was made.
+CREATE OR REPLACE VIEW summarized AS
+SELECT
+    summary_rows.*,                                  -- the columns of a summary, and session_no
+    file_of(path, path_bytes, base, base_bytes, real_path) AS file,  -- VARCHAR, as the rest as in events
+    ret >= 0 AS found,
+    errno_name(ret) AS errno_name,
+    coalesce(exe, comm) AS program,
+    container_cgroups.name AS container
+FROM summary_rows
+LEFT JOIN container_cgroups
+    ON container_cgroups.session_no = summary_rows.session_no
+    AND container_cgroups.cgroup_id = summary_rows.cgroup_id;

@@ -8,9 +8,9 @@ WITH
             coalesce(exe, comm) AS program,
             file,
             bool_or(is_exec(syscall)) AS by_exec,
-            count(*) FILTER (ret IN (-2, -20)) AS misses,
-            count(*) FILTER (ret >= 0) AS found
-        FROM looked_up
+            coalesce(sum(count) FILTER (ret IN (-2, -20)), 0) AS misses,
+            coalesce(sum(count) FILTER (ret >= 0), 0) AS found
+        FROM looked_up_calls
         WHERE kind = 'file'
         GROUP BY ALL
     ),

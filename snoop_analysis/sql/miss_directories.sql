@@ -6,8 +6,8 @@ WITH
         SELECT
             coalesce(nullif(regexp_replace(file, '/[^/]*$', ''), ''), '/') AS directory,
             errno_name(ret) AS error,
-            count(*) AS calls
-        FROM looked_up
+            sum(count)::BIGINT AS calls
+        FROM looked_up_calls
         WHERE kind = 'file' AND ret < 0
         GROUP BY ALL
     ),

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the containers asked for, by name, as it has to be looked up in their image. Reads
--- `selected`, `container_cgroups` and `counted`; needs the macros of normalise.sql and calls.sql.
+-- `selected_calls`, `container_cgroups` and `counted`; needs the macros of normalise.sql and calls.sql.
 --
 -- A call with an unknown result (restarted, blocked) is taken for one that succeeded: what may
 -- have been used is not called unobserved.
@@ -14,19 +14,19 @@ SELECT
     led_to(path, base, base_bytes, real_path) AS led,    -- VARCHAR: see normalise.sql
     takes_last_link(syscall, flags) AS is_link,      -- BOOLEAN
     list(DISTINCT real_path) FILTER (real_path IS NOT NULL AND coalesce(ret, 0) >= 0) AS real_paths,  -- VARCHAR[]: what it led to; null if unknown
-    count(*) FILTER (coalesce(ret, 0) >= 0 AND NOT only_looks(syscall)) AS uses,  -- BIGINT: calls that took something from it, or changed it
-    count(*) FILTER (ret < 0 OR only_looks(syscall)) AS looks,     -- BIGINT: calls that saw that it is there
+    coalesce(sum(count) FILTER (coalesce(ret, 0) >= 0 AND NOT only_looks(syscall)), 0)::BIGINT AS uses,  -- BIGINT: calls that took something from it, or changed it
+    coalesce(sum(count) FILTER (ret < 0 OR only_looks(syscall)), 0)::BIGINT AS looks,  -- BIGINT: calls that saw that it is there
     bool_or(coalesce(ret, 0) >= 0 AND is_exec(syscall)) AS executed,             -- BOOLEAN
     bool_or(coalesce(ret, 0) >= 0 AND plain_call(syscall) = 'chroot') AS is_root,  -- BOOLEAN: it became a process's root
     bool_or(coalesce(ret, 0) >= 0) AS is_there,      -- BOOLEAN: a call may have succeeded
-    min(ts) AS first_seen,                           -- TIMESTAMPTZ
-    max(ts) AS last_seen,                            -- TIMESTAMPTZ
+    min(first_seen) AS first_seen,                   -- TIMESTAMPTZ
+    max(last_seen) AS last_seen,                     -- TIMESTAMPTZ
     list_sort(list(DISTINCT syscall)) AS syscalls,   -- VARCHAR[]
     list_sort(list(DISTINCT coalesce(exe, comm)))[1:5] AS programs  -- VARCHAR[]: some of those that asked for it
-FROM selected
+FROM selected_calls
 JOIN container_cgroups
-    ON container_cgroups.session_no = selected.session_no
-    AND container_cgroups.cgroup_id = selected.cgroup_id
+    ON container_cgroups.session_no = selected_calls.session_no
+    AND container_cgroups.cgroup_id = selected_calls.cgroup_id
 SEMI JOIN counted ON counted.container_no = container_cgroups.container_no
 WHERE coalesce(ret, 0) <> -2                         -- ENOENT: it is not there
     AND path IS NOT NULL

@@ -61,29 +61,38 @@ SELECT
     container_no,                                    -- UINTEGER: null in the row for all
     CASE WHEN grouping(container_no) = 0 THEN any_value(cgroup_id) END AS cgroup_id,  -- UBIGINT: null in the row for all
     CASE WHEN grouping(container_no) = 0 THEN any_value(name) ELSE 'all' END AS name,  -- VARCHAR
-    sum(accesses + excluded + empty)::BIGINT AS received,          -- BIGINT: events with a path
-    sum(new)::BIGINT AS new,                         -- BIGINT
-    sum(accesses - new)::BIGINT AS duplicate,        -- BIGINT
-    sum(excluded)::BIGINT AS excluded,               -- BIGINT
-    sum(empty)::BIGINT AS empty,                     -- BIGINT
-    sum(evicted)::BIGINT AS evicted,                 -- BIGINT: files put out by the bound
-    sum(files)::BIGINT AS unique_files,              -- BIGINT: files in the LRU at the end
-    sum(found)::BIGINT AS found_files,               -- BIGINT: of these, found by at least one call
-    sum(events)::BIGINT AS events,                   -- BIGINT: rows, also those without a path
-    sum(unreadable)::BIGINT AS unreadable,           -- BIGINT: events whose path could not be read
-    sum(unresolved_base)::BIGINT AS unresolved_base  -- BIGINT: relative paths taken to start at `/`
+    coalesce(sum(accesses + excluded + empty), 0)::BIGINT AS received,  -- BIGINT: events with a path
+    coalesce(sum(new), 0)::BIGINT AS new,                          -- BIGINT
+    coalesce(sum(accesses - new), 0)::BIGINT AS duplicate,         -- BIGINT
+    coalesce(sum(excluded), 0)::BIGINT AS excluded,                -- BIGINT
+    coalesce(sum(empty), 0)::BIGINT AS empty,                      -- BIGINT
+    coalesce(sum(evicted), 0)::BIGINT AS evicted,                  -- BIGINT: files put out by the bound
+    coalesce(sum(files), 0)::BIGINT AS unique_files,               -- BIGINT: files in the LRU at the end
+    coalesce(sum(found), 0)::BIGINT AS found_files,                -- BIGINT: of these, found by at least one call
+    coalesce(sum(events), 0)::BIGINT AS events,                    -- BIGINT: rows, also those without a path
+    coalesce(sum(unreadable), 0)::BIGINT AS unreadable,            -- BIGINT: events whose path could not be read
+    coalesce(sum(unresolved_base), 0)::BIGINT AS unresolved_base   -- BIGINT: relative paths taken to start at `/`
 FROM counted
 GROUP BY GROUPING SETS ((container_no), ());
 
--- Every event of the replay with what became of it.
+-- Every event of the replay with what became of it; those of removed segments are gone.
 CREATE VIEW results AS
 SELECT
     looked_up.*,                                     -- the columns of the format, and those of looked_up
     CASE
         WHEN kind <> 'file' THEN kind
         WHEN over_bound.container_no IS NOT NULL THEN
-            CASE WHEN new_events.seq IS NULL THEN 'duplicate' ELSE 'new' END
-        WHEN files.first_access = session_place(looked_up.session_no) + looked_up.seq THEN 'new'
+            CASE
+                WHEN EXISTS (
+                    FROM new_events
+                    WHERE new_events.session_no = looked_up.session_no
+                        AND new_events.seq = looked_up.seq
+                        AND new_events.container_no = lookup_files.container_no
+                        AND new_events.file_no = lookup_files.file_no
+                ) THEN 'new'
+                ELSE 'duplicate'
+            END
+        WHEN files.first_access = event_place(looked_up.session_no, looked_up.seq) THEN 'new'
         ELSE 'duplicate'
     END AS result                                    -- VARCHAR: new, duplicate, excluded, empty, unreadable, unknown_container
 FROM looked_up
@@ -92,10 +101,7 @@ LEFT JOIN files
     ON files.container_no = lookup_files.container_no
     AND files.file_no = lookup_files.file_no
 LEFT JOIN over_bound
-    ON over_bound.container_no = lookup_files.container_no
-LEFT JOIN new_events
-    ON new_events.session_no = looked_up.session_no
-    AND new_events.seq = looked_up.seq;
+    ON over_bound.container_no = lookup_files.container_no;
 
 -- The containers as the report has them.
 CREATE VIEW container_totals AS
@@ -109,8 +115,8 @@ ORDER BY stats.container_no;
 -- One row: what the report has besides.
 CREATE VIEW totals AS
 SELECT
-    coalesce(sum(events) FILTER (container_no IS NOT NULL), 0)::BIGINT AS events,  -- BIGINT: rows of known containers
-    coalesce(sum(events) FILTER (container_no IS NULL), 0)::BIGINT AS unknown,     -- BIGINT: rows of others
+    coalesce(sum(events) FILTER (container_no IS NOT NULL), 0)::BIGINT AS events,-- BIGINT: rows of known containers
+    coalesce(sum(events) FILTER (container_no IS NULL), 0)::BIGINT AS unknown,-- BIGINT: rows of others
     coalesce(sum(unreadable), 0)::BIGINT AS unreadable,            -- BIGINT
     coalesce(sum(unresolved_base), 0)::BIGINT AS unresolved_base,  -- BIGINT
     (SELECT coalesce(sum(evicted), 0)::BIGINT FROM stats WHERE container_no IS NOT NULL) AS evicted  -- BIGINT
@@ -147,6 +153,10 @@ WITH
         FROM looked_up
         WHERE kind = 'file'
         GROUP BY ALL
+        UNION ALL
+        SELECT lookup_no, syscall, first_seen, last_seen
+        FROM looked_up_summaries
+        WHERE kind = 'file'
     ),
     uses AS (
         SELECT

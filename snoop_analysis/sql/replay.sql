@@ -1,16 +1,47 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Normalise, exclude and count, without a bound on the number of files.
--- Reads `selected` (the rows this replay is about) and `container_cgroups`; needs the macros of
--- normalise.sql and calls.sql, and is_excluded(file). Everything here is as large as the number of distinct
--- names, not of events.
+-- Reads `selected` (the rows this replay is about), `selected_summaries` (likewise of summaries) and
+-- `container_cgroups`; needs the macros of normalise.sql and calls.sql, and is_excluded(file).
+-- Everything here is as large as the number of distinct names, not of events. The mark in a comment
+-- stands for grouped_events, or grouped_calls where there is a summary.
 
--- session_place(session_no UINTEGER) -> HUGEINT: where a session begins in replay order.
-CREATE MACRO session_place(session_no) AS session_no * 18446744073709551616::HUGEINT;
+-- event_place(session_no UINTEGER, seq UBIGINT) -> HUGEINT: where an event stands in replay order.
+CREATE MACRO event_place(session_no, seq) AS
+    session_no * 36893488147419103232::HUGEINT + 18446744073709551616::HUGEINT + seq;
 
--- One row per container and distinct (path, base): names are normalised here, once.
-CREATE TABLE lookups AS
+-- summary_place(session_no UINTEGER, ts TIMESTAMPTZ) -> HUGEINT: likewise of what a summary tells,
+-- which was before all events of its session.
+CREATE MACRO summary_place(session_no, ts) AS
+    session_no * 36893488147419103232::HUGEINT + CASE WHEN epoch_us(ts) < 0 THEN 0 ELSE epoch_us(ts) END;
+
+-- The events by what names are made of.
+CREATE VIEW grouped_events AS
+SELECT
+    session_no,
+    cgroup_id,
+    path,
+    path_bytes,
+    base,
+    base_bytes,
+    led_to(path, base, base_bytes, real_path) AS led,
+    passed_none(path, path_bytes, note, ret, syscall) AS none,
+    count(*) AS events,
+    count(*) FILTER (ret >= 0) AS hits,
+    count(ret) AS answers,
+    min(seq) AS first_seq,
+    max(seq) AS last_seq,
+    NULL::TIMESTAMPTZ AS first_seen,                 -- of a summary alone, as the next
+    NULL::TIMESTAMPTZ AS last_seen
+FROM selected
+GROUP BY ALL;
+
+-- And, where there are any, the accesses that summaries tell of.
+CREATE VIEW grouped_calls AS
 WITH
     grouped AS (
+        SELECT *
+        FROM grouped_events
+        UNION ALL BY NAME
         SELECT
             session_no,
             cgroup_id,
@@ -20,20 +51,42 @@ WITH
             base_bytes,
             led_to(path, base, base_bytes, real_path) AS led,
             passed_none(path, path_bytes, note, ret, syscall) AS none,
-            count(*) AS events,
-            count(*) FILTER (ret >= 0) AS hits,
-            count(ret) AS answers,
-            min(seq) AS first_seq,
-            max(seq) AS last_seq
-        FROM selected
+            sum(count) AS events,
+            coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
+            coalesce(sum(count) FILTER (ret IS NOT NULL), 0) AS answers,
+            min(coalesce(first_seen, to_timestamp(0))) AS first_seen,
+            max(coalesce(last_seen, to_timestamp(0))) AS last_seen
+        FROM selected_summaries
         GROUP BY ALL
-    ),
+    )
+SELECT
+    session_no,
+    cgroup_id,
+    path,
+    path_bytes,
+    base,
+    base_bytes,
+    led,
+    none,
+    sum(events)::BIGINT AS events,
+    sum(hits)::BIGINT AS hits,
+    sum(answers)::BIGINT AS answers,
+    min(first_seq) AS first_seq,
+    max(last_seq) AS last_seq,
+    min(first_seen) AS first_seen,
+    max(last_seen) AS last_seen
+FROM grouped
+GROUP BY ALL;
+
+-- One row per container and distinct (path, base): names are normalised here, once.
+CREATE TABLE lookups AS
+WITH
     named AS (
         SELECT
             *,
             exact_text(path, path_bytes) AS exact_path,
             nullif(exact_text(base, base_bytes), '') AS exact_base
-        FROM grouped
+        FROM /* grouped */
     )
 SELECT
     named.session_no,                                -- UINTEGER: order of the session in the capture
@@ -58,34 +111,68 @@ SELECT
     events,                                          -- BIGINT: rows
     hits,                                            -- BIGINT: rows whose call succeeded
     answers - hits AS misses,                        -- BIGINT: rows whose call failed
-    session_place(named.session_no) + first_seq AS first_access,    -- HUGEINT: the first of them in replay order
-    session_place(named.session_no) + last_seq AS last_access       -- HUGEINT: the last of them
+    coalesce(summary_place(named.session_no, first_seen), event_place(named.session_no, first_seq)) AS first_access,  -- HUGEINT: the first of them in replay order
+    coalesce(event_place(named.session_no, last_seq), summary_place(named.session_no, last_seen)) AS last_access  -- HUGEINT: the last of them
 FROM named
 LEFT JOIN container_cgroups
     ON container_cgroups.session_no = named.session_no
     AND container_cgroups.cgroup_id = named.cgroup_id;
 
--- The rows of this replay with the lookup each belongs to.
-CREATE VIEW looked_up AS
+-- with_lookups(source VARCHAR): the rows of a table or view with the lookup each belongs to.
+CREATE MACRO with_lookups(source) AS TABLE
 SELECT
-    selected.*,                                      -- the columns of the format, and session_no
+    source_rows.*,                                   -- the columns of the format, and session_no
     lookups.rowid AS lookup_no,                      -- BIGINT: row of lookups, as the next three
     container_no,                                    -- UINTEGER
     lookups.file,                                    -- VARCHAR: the name; '' if empty, null if unread
     kind                                             -- VARCHAR
-FROM selected
+FROM query_table(source) AS source_rows
 JOIN lookups
-    ON selected.session_no = lookups.session_no
-    AND selected.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
-    AND selected.path IS NOT DISTINCT FROM lookups.path
-    AND selected.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
-    AND selected.base IS NOT DISTINCT FROM lookups.base
-    AND selected.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-    AND led_to(selected.path, selected.base, selected.base_bytes, selected.real_path)
+    ON source_rows.session_no = lookups.session_no
+    AND source_rows.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
+    AND source_rows.path IS NOT DISTINCT FROM lookups.path
+    AND source_rows.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
+    AND source_rows.base IS NOT DISTINCT FROM lookups.base
+    AND source_rows.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
+    AND led_to(source_rows.path, source_rows.base, source_rows.base_bytes, source_rows.real_path)
         IS NOT DISTINCT FROM lookups.led
     AND passed_none(
-        selected.path, selected.path_bytes, selected.note, selected.ret, selected.syscall
+        source_rows.path, source_rows.path_bytes, source_rows.note, source_rows.ret, source_rows.syscall
     ) = lookups.none;
+
+-- The rows of this replay.
+CREATE VIEW looked_up AS FROM with_lookups('selected');
+
+-- What summaries tell.
+CREATE VIEW looked_up_summaries AS FROM with_lookups('selected_summaries');
+
+-- Both, each with how often it was.
+CREATE VIEW selected_calls AS
+SELECT
+    session_no,                                      -- UINTEGER
+    cgroup_id,                                       -- UBIGINT, and the next: as the columns of the format
+    exe,
+    comm,
+    syscall,
+    flags,
+    ret,
+    note,
+    path,
+    path_role,
+    base,
+    real_path,
+    path_bytes,
+    base_bytes,
+    1::BIGINT AS count,                              -- BIGINT: calls
+    event_place(session_no, seq) AS place,           -- HUGEINT: the first of them in replay order
+    ts AS first_seen,                                -- TIMESTAMPTZ
+    ts AS last_seen                                  -- TIMESTAMPTZ
+FROM selected
+UNION ALL BY NAME
+SELECT * REPLACE (count::BIGINT AS count), summary_place(session_no, first_seen) AS place
+FROM selected_summaries;
+
+CREATE VIEW looked_up_calls AS FROM with_lookups('selected_calls');
 
 -- One row per container and file that is neither excluded nor empty.
 CREATE TABLE files AS

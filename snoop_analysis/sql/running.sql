@@ -7,18 +7,19 @@ WITH
         SELECT
             container_cgroups.container_no,
             exe,
-            min(ts) AS first_seen,
-            max(ts) AS last_seen,
-            min(seq) AS first_call,
-            min(seq) FILTER (coalesce(ret, 0) >= 0 AND is_exec(syscall)) AS first_start
-        FROM selected
+            min(first_seen) AS first_seen,
+            max(last_seen) AS last_seen,
+            min(place) AS first_call,
+            min(place) FILTER (coalesce(ret, 0) >= 0 AND is_exec(syscall)) AS first_start
+        FROM selected_calls
         JOIN container_cgroups
-            ON container_cgroups.session_no = selected.session_no
-            AND container_cgroups.cgroup_id = selected.cgroup_id
+            ON container_cgroups.session_no = selected_calls.session_no
+            AND container_cgroups.cgroup_id = selected_calls.cgroup_id
         SEMI JOIN counted ON counted.container_no = container_cgroups.container_no
         WHERE exe IS NOT NULL
             AND NOT regexp_matches(coalesce(comm, ''), '^(runc(:.*)?|crun|youki|conmon)$')
-        GROUP BY selected.session_no, container_cgroups.container_no, exe
+            AND NOT (comm IS NULL AND regexp_matches(exe, '^/memfd:|/(runc|crun|youki|conmon)$'))  -- in a summary
+        GROUP BY selected_calls.session_no, container_cgroups.container_no, exe
     )
 SELECT
     container_no,                                    -- UINTEGER

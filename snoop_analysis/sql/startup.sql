@@ -4,27 +4,33 @@
 -- Needs the macros of calls.sql.
 WITH
     starts AS (
-        SELECT container_no, min(ts) AS started
-        FROM looked_up
+        SELECT container_no, min(first_seen) AS started
+        FROM looked_up_calls
         WHERE container_no IS NOT NULL
         GROUP BY container_no
     ),
+    begun AS (
+        SELECT
+            looked_up_calls.*,
+            started,
+            started + to_microseconds((/* seconds */ * 1000000)::BIGINT) AS until
+        FROM looked_up_calls
+        JOIN starts ON starts.container_no = looked_up_calls.container_no
+        WHERE kind = 'file' AND ret >= 0
+    ),
     touched AS (
         SELECT
-            looked_up.container_no,
+            container_no,
             file,
-            min(ts - started) AS after,
-            min(ts - started) FILTER (NOT only_looks(syscall)) AS used_after,
-            arg_min(syscall, seq) AS syscall,
-            arg_min(coalesce(exe, comm), seq) AS program,
+            min(first_seen - started) AS after,
+            min(first_seen - started) FILTER (NOT only_looks(syscall)) AS used_after,
+            arg_min(syscall, place) AS syscall,
+            arg_min(coalesce(exe, comm), place) AS program,
             bool_or(is_exec(syscall)) AS executed,
-            count(*) AS events
-        FROM looked_up
-        JOIN starts ON starts.container_no = looked_up.container_no
-        WHERE kind = 'file'
-            AND ret >= 0
-            AND ts < started + to_microseconds((/* seconds */ * 1000000)::BIGINT)
-        GROUP BY looked_up.container_no, file
+            sum(CASE WHEN last_seen < until THEN count ELSE 1 END)::BIGINT AS events
+        FROM begun
+        WHERE first_seen < until
+        GROUP BY container_no, file
     )
 SELECT
     chosen.name AS container,                        -- VARCHAR
@@ -35,7 +41,7 @@ SELECT
     executed,                                        -- BOOLEAN: it became a program
     syscall,                                         -- VARCHAR: the first call on it
     program,                                         -- VARCHAR: who made it
-    events                                           -- BIGINT: calls on it that succeeded
+    events                                           -- BIGINT: calls on it that succeeded; at least so many, where a summary tells of them
 FROM touched
 JOIN chosen ON chosen.container_no = touched.container_no
 ORDER BY chosen.container_no, position;

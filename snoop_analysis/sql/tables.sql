@@ -13,7 +13,9 @@ CREATE TABLE sessions (
     ended_at TIMESTAMPTZ,                            -- null while recording
     segments BIGINT,                                 -- segment files
     rows BIGINT,                                     -- events in them
-    torn_bytes BIGINT                                -- bytes of a write that was cut short
+    torn_bytes BIGINT,                               -- bytes of a write that was cut short
+    removed_rows BIGINT,                             -- events of segments that were removed to save space
+    summarized_rows BIGINT                           -- of these, events that a summary tells of
 );
 
 CREATE TABLE containers (
