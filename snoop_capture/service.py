@@ -92,16 +92,16 @@ def record(recording: Recording) -> Ended:
             session.mkdir(mode=0o750)
             for root in recording.target.roots:
                 program.trace(cgroups.cgroup_id(root))
-            # It writes session.json: whoever waits for that finds everything recorded from there.
-            recorder = Recorder(
-                program, session, _metadata(recording), recording.limits, recording.observer
-            )
+            containers = Containers(recording.target, recording.identity, _watch(recording))
+            # It writes session.json: whoever waits for that finds everything recorded from there,
+            # and what was there already named.
+            metadata = _metadata(recording) | {"containers": containers.entries()}
+            recorder = Recorder(program, session, metadata, recording.limits, recording.observer)
         except OSError as error:
             raise CaptureError(
                 f"cannot begin a capture in {recording.capture}: {error.strerror}"
             ) from error
         _log.info("recording into %s as user %d", session, confinement.uid)
-        containers = Containers(recording.target, recording.identity, _watch(recording))
         recording.observer.begun(recorder.state)
         _loop(recorder, containers, signals)
         recording.observer.ended()

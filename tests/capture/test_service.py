@@ -12,6 +12,7 @@ import numpy
 import pyarrow.parquet as pq
 import pytest
 
+from snoop_format.session import read_session
 from tests.capture.conftest import Build
 from tests.capture.recording import SNOOP_CAPTURE, Recording, environment
 from tests.capture.services import Service
@@ -52,6 +53,15 @@ def test_a_cgroup_is_recorded_until_a_signal(
         ("b", "/in/b"): 100,
         ("a/new", "/in/new"): 7,
     }
+
+
+def test_what_is_there_already_is_named_at_once(tree: Path, capture: Path) -> None:
+    """It may be gone in a moment, and the recorder killed."""
+    web = made(tree / "web")
+    service = Service(capture, "cgroup", web)
+    named = read_session(service.session)["containers"]
+    service.stop()
+    assert [entry["cgroup_id"] for entry in named] == [web.stat().st_ino]
 
 
 def test_its_files_may_be_for_root_alone(tree: Path, capture: Path, build: Build) -> None:
