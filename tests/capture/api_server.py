@@ -82,8 +82,10 @@ def running(directory: Path) -> Iterator[Cluster]:
     cluster.url = f"https://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    yield cluster
-    cluster.hold.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield cluster
+    finally:  # else a failed test would keep the interpreter from ending
+        cluster.hold.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

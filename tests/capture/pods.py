@@ -10,13 +10,14 @@ import json
 import secrets
 import shutil
 import subprocess
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-POD_UID = "0b8f2a52-3a10-4c3e-9d5f-6f6e0a3a7c11"
+POD_UID = str(uuid.uuid4())  # another one in each run: two may be under way
 POD_CGROUP = f"/kubepods/besteffort/pod{POD_UID}"
 VOLUME = "/mnt"
 OWN_CGROUPS = "/sys/fs/cgroup"
