@@ -15,7 +15,7 @@
  *   publish()  shows the row to the reader  -----------------+
  *
  * Rows go to blocks, which are written column by column and read by snoop_capture/ring.py; a
- * block belongs to one CPU, so nothing here takes a lock. Everything that depends on the running
+ * CPU fills one of its own, so rows take no lock. Everything that depends on the running
  * kernel comes as a macro: AT_x__y is the offset of a field (snoop_capture/offsets.py), the
  * sizes of a block and the numbers that both sides must agree on are in snoop_capture/layout.py.
  */
@@ -31,6 +31,7 @@
 #define STEPS_PER_WALK 32
 #define BASES_COMPARED 4
 #define TASKS_COMPARED 4
+#define BLOCKS_TRIED 64
 #define NO_BASE 0xffffffff
 #define HASH_PRIME 0x9e3779b97f4a7c15ULL
 #define AT_FDCWD -100
@@ -73,12 +74,25 @@ struct config {
 	struct root root[MAX_ROOTS];
 };
 
-/* One per CPU, shared with the reader, who writes `released`. */
+/* One per CPU, shared with the reader. */
 struct control {
-	u64 current;
-	u64 released;
+	u64 serial; /* of the block that it fills: how many it has taken */
+	u64 place; /* of that block, counted from 1; 0: it has none yet */
+	u64 tried; /* the place that was looked at last for a free block */
 	u64 uring_rings; /* created in the traced cgroups */
 	u64 lost[LOSS_CAUSES];
+};
+
+/* How often a block was taken, and how often the reader has given it back: if equal, it is free. */
+struct turns {
+	u64 taken;
+	u64 released;
+};
+
+/* Of all blocks there is only one who takes one of them for one turn. */
+struct claim {
+	u64 place;
+	u64 turn;
 };
 
 struct who {
@@ -101,8 +115,8 @@ struct block {
 	u32 whos;
 	u32 bases;
 	u32 path_end, names_end;
-	u32 spare;
-	u64 serial;
+	u32 cpu;
+	u64 serial; /* among the blocks of its CPU */
 	u64 ts[ROWS];
 	u64 flags[ROWS];
 	u32 kind[ROWS];
@@ -180,6 +194,9 @@ struct sight {
 BPF_F_TABLE("array", u32, struct spec, table, TABLE_ROWS, 0);
 BPF_F_TABLE("array", u32, struct config, config, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct turns, turns, BLOCKS, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct turns, all_turns, 1, BPF_F_MMAPABLE);
+BPF_F_TABLE("hash", struct claim, u32, claims, 2 * BLOCKS + CPUS, 0);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, 4096, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
@@ -202,7 +219,7 @@ struct blocks_table_t {
 	int flags;
 };
 __attribute__((section("maps/array"))) struct blocks_table_t blocks = {
-	.max_entries = CPUS * BLOCKS,
+	.max_entries = BLOCKS,
 	.flags = BPF_F_MMAPABLE,
 };
 
@@ -243,9 +260,10 @@ static inline struct control *get_control(void)
 	return control.lookup(&cpu);
 }
 
-static inline struct block *get_block(u64 serial)
+/* The block that this CPU fills; NULL before its first one. */
+static inline struct block *get_block(struct control *ctl)
 {
-	u32 index = bpf_get_smp_processor_id() * BLOCKS + serial % BLOCKS;
+	u32 index = ctl->place - 1;
 
 	return blocks.lookup(&index);
 }
@@ -340,28 +358,71 @@ static inline bool has_room(struct block *block)
 	       block->path_end < PATH_BYTES && block->names_end < NAMES_BYTES;
 }
 
-/* The block that takes the next row; NULL when the reader is a whole ring behind. */
-static inline struct block *writable_block(struct control *ctl)
+/*
+ * Takes a block for this CPU if it is free. Other CPUs may try the same: the first to insert the
+ * claim has it. A CPU that was held up on its way here may insert a claim that was dropped since;
+ * by then the block has been taken.
+ */
+static inline bool take(struct control *ctl, u64 place)
 {
-	struct block *block = get_block(ctl->current);
+	u32 index = place, one = 1;
+	struct turns *turn = turns.lookup(&index);
+	struct block *block = blocks.lookup(&index);
+	struct claim claim = {.place = place};
 
-	if (!block || has_room(block))
-		return block;
-	if (ctl->current + 1 - ctl->released >= BLOCKS)
-		return NULL;
-	block = get_block(ctl->current + 1);
-	if (!block)
-		return NULL;
+	if (!turn || !block)
+		return false;
+	claim.turn = *(volatile u64 *)&turn->taken;
+	if (claim.turn != *(volatile u64 *)&turn->released || claims.insert(&claim, &one))
+		return false;
+	if (claim.turn != *(volatile u64 *)&turn->taken) {
+		claims.delete(&claim);
+		return false;
+	}
 	block->rows = 0;
 	block->whos = 0;
 	block->bases = 0;
 	block->path_end = 0;
 	block->names_end = 0;
-	block->serial = ctl->current + 1;
+	block->cpu = bpf_get_smp_processor_id();
+	block->serial = ctl->serial + 1;
 	barrier();
-	ctl->current++;
-	ring_bell();
-	return block;
+	turn->taken = claim.turn + 1;
+	claim.turn--;
+	claims.delete(&claim);
+	ctl->place = place + 1;
+	barrier();
+	ctl->serial++;
+	return true;
+}
+
+/* A free block becomes that of this CPU. Where only few are free it may take some rows to find. */
+static inline struct block *take_block(struct control *ctl)
+{
+	u32 zero = 0;
+	struct turns *all = all_turns.lookup(&zero);
+
+	if (!all || all->taken - all->released >= BLOCKS)
+		return NULL;
+	for (u32 i = 0; i < BLOCKS_TRIED; i++) {
+		ctl->tried = (ctl->tried + 1) % BLOCKS;
+		if (take(ctl, ctl->tried)) {
+			__sync_fetch_and_add(&all->taken, 1);
+			ring_bell();
+			return get_block(ctl);
+		}
+	}
+	return NULL;
+}
+
+/* The block that takes the next row; NULL when there is none free. */
+static inline struct block *writable_block(struct control *ctl)
+{
+	struct block *block = get_block(ctl);
+
+	if (block && has_room(block))
+		return block;
+	return take_block(ctl);
 }
 
 static inline bool is_same_who(struct who *a, struct who *b)
@@ -532,7 +593,7 @@ static inline void publish(struct call *call)
 
 	if (!ctl)
 		return;
-	block = get_block(ctl->current);
+	block = get_block(ctl);
 	opaque(n);
 	if (!block || n >= ROWS)
 		return;
@@ -885,7 +946,7 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!call || !ctl)
 		return 0;
-	block = get_block(ctl->current);
+	block = get_block(ctl);
 	if (!block)
 		return 0;
 	if (call->walking || next_walk(call, block)) {

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from snoop_capture import layout, opcodes, uring
-from snoop_capture.ring import Rows
+from snoop_capture.rows import Rows
 from snoop_capture.syscalls import Syscall
 from snoop_capture.uring import RequestJoin
 from snoop_format import schema
@@ -29,13 +29,15 @@ _RESTART_FIRST: Final = -516
 _RESTART_LAST: Final = -512
 _ECANCELED: Final = -125
 
-_NOTES: Final = (
-    schema.BLOCKED,
-    schema.RESTARTED,
-    schema.CANCELLED,
-    schema.UNREADABLE,
-    schema.UNRESOLVED_BASE,
-    schema.DELETED,
+_NOTES: Final = pa.array(
+    [
+        schema.BLOCKED,
+        schema.RESTARTED,
+        schema.CANCELLED,
+        schema.UNREADABLE,
+        schema.UNRESOLVED_BASE,
+        schema.DELETED,
+    ]
 )
 _ROLES: Final = (schema.OLD, schema.NEW)
 _KINDS: Final = layout.KIND_ROLE * 2
@@ -105,12 +107,12 @@ class EventBuilder:
         ts = (in_order(rows.ts).astype(np.int64) + self.clock_offset) // 1000
         return {
             "ts": pa.array(ts).cast(pa.timestamp("us")).cast(_TYPES["ts"]),
-            "syscall": _words(name, self._names),
+            "syscall": _words(name, pa.array(self._names)),
             "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(self._has_dirfd[call])),
             "flags": pa.array(in_order(rows.flags), mask=_mask(has_flags)),
             "ret": pa.array(ret, mask=_mask(~no_result)),
             "note": _words(_note(mark, restarted, cancelled), _NOTES),
-            "path_role": _words(self._role[call], _ROLES),
+            "path_role": _words(self._role[call], pa.array(_ROLES)),
         }
 
 
@@ -151,7 +153,9 @@ def _with_requests(batch: pa.RecordBatch, rows: Rows, in_order: _Orderer) -> pa.
 
 def _words_at(data: Array, starts: Array, count: int) -> Array:
     """``count`` words of 8 bytes from each start, unaligned; shape (len(starts), count)."""
-    return np.ascontiguousarray(data[starts[:, None] + np.arange(8 * count)]).view(np.uint64)
+    size = 8 * count
+    windows = np.ndarray((len(data) - size + 1,), f"V{size}", data, strides=(1,))
+    return windows[starts].view(np.uint64).reshape(-1, count)
 
 
 def _mask(valid: Array) -> Array | None:
@@ -159,13 +163,13 @@ def _mask(valid: Array) -> Array | None:
     return None if valid.all() else ~valid
 
 
-def _words(indices: Array, words: Sequence[str | None]) -> pa.Array:
+def _words(indices: Array, words: pa.Array) -> pa.Array:
     """A dictionary column; an index of -1 stands for null."""
     mask = _mask(indices >= 0)
     if mask is not None and mask.all():
         return pa.nulls(len(indices), _TYPES["note"])
     values = pa.array(indices.astype(np.int32, copy=False), mask=mask)
-    return pa.DictionaryArray.from_arrays(values, pa.array(words, pa.string()))
+    return pa.DictionaryArray.from_arrays(values, words)
 
 
 def _note(mark: Array, restarted: Array, cancelled: Array) -> Array:
@@ -205,10 +209,9 @@ def _task_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
 
 def _distinct_words(words: Sequence[str | None], indices: Array) -> pa.Array:
     """``words[i]`` for each index, as a dictionary column without repeats."""
-    distinct = list(dict.fromkeys(word for word in words if word is not None))
-    place = {word: number for number, word in enumerate(distinct)}
-    number = np.array([place[word] if word is not None else -1 for word in words], np.int32)
-    return _words(number[indices], distinct)
+    encoded = pa.array(words, pa.string()).dictionary_encode()
+    number = encoded.indices.fill_null(-1).to_numpy()
+    return _words(number[indices], encoded.dictionary)
 
 
 def _path_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
@@ -216,11 +219,9 @@ def _path_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
     none = _is_set(in_order(rows.mark), layout.MARK_UNREADABLE | layout.MARK_NO_PATH)
     index = np.where(none, -1, in_order(encoded.indices.to_numpy()))
     path, path_bytes = _text(encoded.dictionary, index)
-    distinct = {names: number for number, names in enumerate(dict.fromkeys(rows.bases))}
-    place = np.array([*(distinct[names] for names in rows.bases), -1])
-    base, base_bytes = _text(
-        pa.array(map(walked, distinct), pa.binary()), place[in_order(rows.base)]
-    )
+    bases = pa.array(rows.bases, pa.binary()).dictionary_encode()
+    distinct = pa.array(map(walked, bases.dictionary.to_pylist()), pa.binary())
+    base, base_bytes = _text(distinct, np.append(bases.indices, -1)[in_order(rows.base)])
     return {"path": path, "path_bytes": path_bytes, "base": base, "base_bytes": base_bytes}
 
 
@@ -295,13 +296,11 @@ def user_dev(dev: Array) -> Array:
     return shown
 
 
-@functools.lru_cache(maxsize=65536)
 def walked(names: bytes) -> bytes:
     """The absolute path of a walk: names from the leaf to the root, each ended by a NUL."""
-    return b"/" + b"/".join(reversed(names.split(b"\0")[:-1]))
+    return b"/".join(names.split(b"\0")[::-1]) or b"/"
 
 
-@functools.lru_cache(maxsize=65536)
 def escaped(value: bytes) -> str:
     """Bytes as text: bytes that are not UTF-8 escaped; the exact bytes stand elsewhere."""
     return value.decode(errors="backslashreplace")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory that bpf/snoop.c writes and ring.py reads, and the numbers both must agree on.
 
-The ring is cut into blocks, some for each CPU. A block holds rows column by column (so that
-reading it is slicing it), a table of the tasks that made them and one of the directories that
-relative paths start from, and an area with two lanes of bytes: paths, and names that a walk to
-the root found, child first (of bases, of what an open led to, of executables). A lane may be
-overrun by one row's entries, for which it has a margin.
+The ring is cut into blocks; a CPU that needs one takes any that is free. A block holds rows column
+by column (so that reading it is slicing it), a table of the tasks that made them and one of the
+directories that relative paths start from, and an area with two lanes of bytes: paths, and names
+that a walk to the root found, child first (of bases, of what an open led to, of executables). A
+lane may be overrun by one row's entries, for which it has a margin.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _NAMES_MARGIN: Final = 3 * (WALK_BYTES + NAME_BYTES + 16)
 
 MIN_RING: Final = 4096
 MAX_RING: Final = 1 << 30
-_BLOCKS: Final = 8
+_BLOCKS_PER_CPU: Final = 8
 WALK_EXE: Final = 1
 WALK_BASE: Final = 2
 WALK_REAL: Final = 4
@@ -84,10 +84,13 @@ TASK: Final = np.dtype(
 BASE: Final = np.dtype([("hash", "u8"), ("from", "u4"), ("to", "u4")])
 NO_BASE: Final = 0xFFFFFFFF
 
+TURNS: Final = np.dtype([("taken", "u8"), ("released", "u8")])
+
 CONTROL: Final = np.dtype(
     [
-        ("current", "u8"),
-        ("released", "u8"),
+        ("serial", "u8"),
+        ("place", "u8"),
+        ("tried", "u8"),
         ("uring_rings", "u8"),
         ("lost", "u8", (len(LOSS_CAUSES),)),
     ]
@@ -96,7 +99,10 @@ CONTROL: Final = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sizes of the ring for ``cpus`` CPUs; bytes unless said otherwise."""
+    """Sizes of the ring for ``cpus`` CPUs; bytes unless said otherwise.
+
+    ``blocks`` is the number of all of them, ``rows``, ``tasks`` and ``bases`` that of each.
+    """
 
     cpus: int
     blocks: int
@@ -127,7 +133,7 @@ class Layout:
                 ("bases", "u4"),
                 ("path_end", "u4"),
                 ("names_end", "u4"),
-                ("spare", "u4"),
+                ("cpu", "u4"),
                 ("serial", "u8"),
                 ("ts", "u8", rows),
                 ("flags", "u8", rows),
@@ -180,7 +186,7 @@ def layout_for(ring_bytes: int, cpus: int) -> Layout:
             f"give {MIN_RING} to {MAX_RING} (for example 16M)"
         )
     per_cpu = ring_bytes // cpus
-    blocks = max(2, min(_BLOCKS, per_cpu // _MIN_BLOCK), -(-per_cpu // _MAX_BLOCK))
+    blocks = max(2, min(_BLOCKS_PER_CPU, per_cpu // _MIN_BLOCK), -(-per_cpu // _MAX_BLOCK))
     row = (
         _COLUMN_BYTES + _PATH_SHARE + _NAMES_SHARE
         + _TASK_BYTES // _ROWS_PER_TASK + _BASE_BYTES // _ROWS_PER_BASE
@@ -189,7 +195,7 @@ def layout_for(ring_bytes: int, cpus: int) -> Layout:
     tasks = max(1, rows // _ROWS_PER_TASK)
     return Layout(
         cpus=cpus,
-        blocks=blocks,
+        blocks=blocks * cpus,
         rows=rows,
         tasks=tasks,
         bases=max(1, rows // _ROWS_PER_BASE),

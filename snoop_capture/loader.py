@@ -22,7 +22,9 @@ from snoop_capture.errors import CaptureError
 from snoop_capture.syscalls import Syscall, syscall_table
 from snoop_capture.targets import MAX_ROOTS
 
-MAPS: Final = ("control", "config", "blocks", "losses", "bell", "steps", "seen")
+MAPS: Final = (
+    "control", "config", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen"
+)  # fmt: skip
 _HOOKS: Final = {
     "on_sys_exit": ("sys_exit",),
     "on_exec": ("sched_process_exec",),

@@ -45,7 +45,7 @@ class State:
         losses: events without a row, by cause.
         defects: rows that lack something, by cause.
         attached: the BPF program is on its hooks.
-        ring_fill: share of the ring that is not read yet, of the CPU where it is largest; 0 to 1.
+        ring_fill: share of the ring that is not read yet; 0 to 1.
         queued_bytes: memory of events that wait to be written.
         queued_events: how many these are.
         last_event: time of the newest event in the capture, seconds since the epoch; None before

@@ -19,7 +19,8 @@ from snoop_capture.observer import Observer, State
 from snoop_capture.opcodes import opcode_table
 from snoop_capture.program import Program
 from snoop_capture.recovery import recover
-from snoop_capture.ring import Ring, Rows
+from snoop_capture.ring import Ring
+from snoop_capture.rows import Rows
 from snoop_capture.storage import SessionWriter
 from snoop_capture.syscalls import syscall_table
 

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from snoop_capture.limits import Rotation
+from snoop_capture.recorder import layout_here
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
 
@@ -80,20 +81,35 @@ def test_while_the_recorder_is_paused(
 ) -> None:
     """What the ring holds is recorded afterwards, the rest is counted."""
     threads, processes = SHAPES[shape]
-    words = map(str, (calls // (threads * processes), threads, processes, MARKED))
+    words = [str(calls // (threads * processes)), str(threads), str(processes), MARKED]
+    recording = run_while_paused(record, [build("calls"), *words], ring)
+    assert len(recording.where(comm="calls")) + recording.lost == calls + OTHERS
+    assert (recording.lost > 0) == (ring == "64K")
+    check_accounts(recording)
+
+
+def test_a_burst_on_one_cpu_may_take_the_whole_ring(record: Recorder, build: Build) -> None:
+    layout = layout_here(8 << 20)
+    most = (layout.blocks - layout.cpus) * layout.rows  # the other CPUs may have begun a block
+    pinned = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+    recording = run_while_paused(
+        record, [*pinned, build("calls"), str(most - layout.rows // 2), "1", "1", MARKED], "8M"
+    )
+    assert recording.lost == 0
+    check_accounts(recording)
+
+
+def run_while_paused(record: Recorder, command: list[str], ring: str) -> Recording:
+    """Record a command that makes its calls while the recorder is stopped."""
     wait = 'echo ready; read line; exec "$@"'
-    command = ["sh", "-c", wait, "sh", build("calls"), *words]
-    with record.start(command, "--ring-buffer-size", ring) as running:
+    with record.start(["sh", "-c", wait, "sh", *command], "--ring-buffer-size", ring) as running:
         assert running.line() == b"ready\n"
         running.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, running.process.pid, os.WSTOPPED | os.WNOWAIT)
         running.write(b"go\n")
-        assert int(running.line()) == calls
+        running.line()
         running.process.send_signal(signal.SIGCONT)
-        recording = running.finish()
-    assert len(recording.where(comm="calls")) + recording.lost == calls + OTHERS
-    assert (recording.lost > 0) == (ring == "64K")
-    check_accounts(recording)
+        return running.finish()
 
 
 def test_losses_in_a_cgroup_that_is_gone_at_the_end_are_counted(
