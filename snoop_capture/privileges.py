@@ -3,6 +3,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,9 @@ from snoop_capture.errors import CaptureError
 _CAP_SYS_ADMIN: Final = 21
 _NEEDED: Final = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
+# What /proc/PID/uid_map holds outside of user namespaces, user_namespaces(7).
+_EVERY_USER: Final = ["0", "0", "4294967295"]
+
 _LOADER: Final = Path(sys.executable).with_name("snoop-loader")
 
 
@@ -19,8 +23,13 @@ def require() -> None:
     """Make sure that BPF tracing programs can be loaded, capabilities(7).
 
     Raises:
-        CaptureError: a capability is missing; the message says which.
+        CaptureError: a capability is missing, the message says which; or it does not count here.
     """
+    if Path("/proc/self/uid_map").read_text().split() != _EVERY_USER:
+        raise CaptureError(
+            "recording is not possible in a user namespace, such as that of a rootless container: "
+            "whatever capabilities one has in it, BPF programs cannot be loaded; run it outside"
+        )
     missing = _missing()
     if not missing:
         return
@@ -57,10 +66,10 @@ def effective() -> int:
     return 0
 
 
-def give_to_invoking_user(capture: Path, session: Path) -> None:
-    """Under sudo, make the capture the property of the user who called that."""
+def give_to_invoking_user(paths: Iterable[Path]) -> None:
+    """Under sudo, make files and directories the property of the user who called that."""
     uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
     if os.geteuid() != 0 or uid is None or gid is None:
         return
-    for path in (capture, session, *session.iterdir()):
+    for path in paths:
         os.chown(path, int(uid), int(gid), follow_symlinks=False)

@@ -16,7 +16,14 @@ from snoop_capture.events import escaped
 from snoop_capture.limits import Limits
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
-from snoop_capture.sessions import distinct_paths, new_session, now, refuse_old, session_name
+from snoop_capture.sessions import (
+    distinct_paths,
+    new_session,
+    now,
+    prepare,
+    remove_empty,
+    session_name,
+)
 
 # After a look at the ring that was due because blocks had filled, the next waits this long, in
 # seconds: looks have a fixed cost, and a CPU needs some 30 ms to fill the default ring.
@@ -63,9 +70,10 @@ def run(
             could not be written to its end.
     """
     check.require()
-    refuse_old(capture, force)
     layout = layout_here(ring_bytes)
+    made = prepare(capture, force)
     with ExitStack() as undo:
+        undo.callback(remove_empty, made)
         command = undo.enter_context(Command(arguments))
         program = undo.enter_context(Program(layout))
         name = session_name()
@@ -85,7 +93,7 @@ def run(
         containers.look()
         left = group.release()
         totals = recorder.stop(containers, time.monotonic() + _PATIENCE)
-    privileges.give_to_invoking_user(capture, session)
+    privileges.give_to_invoking_user((*made, session, *session.iterdir()))
     if failure:
         raise failure
     if not totals.whole:

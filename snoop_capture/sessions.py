@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sessions in a capture directory: their names, making and removing them."""
 
+import contextlib
 import secrets
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,8 +26,11 @@ def sessions_in(directory: Path) -> list[Path]:
     return [d for d in candidates if (d / SESSION_FILE).exists()]
 
 
-def refuse_old(capture: Path, force: bool) -> None:
+def prepare(capture: Path, force: bool) -> list[Path]:
     """Make sure that ``capture`` can take a first session.
+
+    Returns:
+        the directories that were made, the innermost first.
 
     Raises:
         CaptureError: it holds a capture and ``force`` is not set, or it cannot be written.
@@ -36,11 +41,20 @@ def refuse_old(capture: Path, force: bool) -> None:
                 f"{capture} already holds a capture: choose another directory with -o, "
                 "or replace the capture with --force"
             )
+        made = [path for path in (capture, *capture.parents) if not path.exists()]
         capture.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=capture):
             pass
     except OSError as error:
         raise CaptureError(f"cannot write to {capture}: {error.strerror}") from error
+    return made
+
+
+def remove_empty(directories: Iterable[Path]) -> None:
+    """Remove those directories that hold nothing."""
+    for directory in directories:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def session_name() -> str:

@@ -271,6 +271,18 @@ def test_under_sudo_command_and_capture_are_the_users(record: Recorder) -> None:
     assert {(file.stat().st_uid, file.stat().st_gid) for file in files} == {(NOBODY, NOBODY)}
 
 
+def test_under_sudo_only_what_was_made_becomes_the_users(record: Recorder, tmp_path: Path) -> None:
+    env = environment(SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY))
+    tmp_path.chmod(0o755)
+    recording = record(["true"], "-o", str(tmp_path), env=env)
+    assert recording.code == 0, recording.stderr
+    (session,) = tmp_path.iterdir()
+    assert (tmp_path.stat().st_uid, session.stat().st_uid) == (0, NOBODY)
+    recording = record(["true"], "-o", str(tmp_path / "a" / "b"), env=env)
+    assert {path.stat().st_uid for path in (tmp_path / "a").rglob("*")} == {NOBODY}
+    assert (tmp_path / "a").stat().st_uid == NOBODY
+
+
 def test_two_capabilities_are_enough(record: Recorder) -> None:
     only = "-all,+bpf,+perfmon,+dac_override"  # the last one to make a cgroup
     wrapper = ["setpriv", "--bounding-set", only, "--inh-caps", only]
