@@ -79,8 +79,13 @@ def distinct_paths(session: Path) -> int:
     """How many different paths a session's sealed segments hold."""
     paths = pa.array([], pa.string())
     for _, segment in segments(session):
-        # Opened here: as a name it would have to be UTF-8, and must not look like a URI.
-        with segment.open("rb") as file, pq.ParquetFile(file, read_dictionary=["path"]) as parquet:
+        # Opened here: as a name it would have to be UTF-8, and must not look like a URI. Not read
+        # ahead: the thread that does so gives the buffers of a Python file back when the
+        # interpreter may be ending, and aborts the process.
+        with (
+            segment.open("rb") as file,
+            pq.ParquetFile(file, read_dictionary=["path"], pre_buffer=False) as parquet,
+        ):
             for number in range(parquet.num_row_groups):
                 column = parquet.read_row_group(number, ["path"], use_threads=False).column(0)
                 new = [chunk.dictionary for chunk in column.chunks]

@@ -126,6 +126,16 @@ def test_a_base_longer_than_a_path_may_be(record: Recorder, build: Build, tmp_pa
     assert (row["base"], row["note"]) in [(whole, None), (None, UNRESOLVED_BASE)]
 
 
+def test_a_name_longer_than_names_may_be_is_not_cut(
+    record: Recorder, build: Build, tree: Path
+) -> None:
+    """Some file systems have them (cgroup2, vfat): with a part of it a base would be another."""
+    directory = tree / ("n" * 300)
+    directory.mkdir()
+    row = leaf(record([build("steps"), "chdir", directory, "stat", "leaf"]))
+    assert (row["base"], row["note"]) == (None, UNRESOLVED_BASE)
+
+
 def test_both_paths_of_a_call_in_a_deep_directory(
     record: Recorder, build: Build, tmp_path: Path
 ) -> None:

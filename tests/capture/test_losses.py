@@ -112,6 +112,34 @@ def run_while_paused(record: Recorder, command: list[str], ring: str) -> Recordi
         return running.finish()
 
 
+def test_each_cgroup_has_its_own_losses(record: Recorder, build: Build) -> None:
+    """A process moves between cgroups below its own; what was issued in each is known."""
+    issued = {"a": 30_000, "b": 70_000}
+    script = f"""
+        mount=$(sed -n 's/.* \\([^ ]*\\) [^ ]* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -1)
+        own=$mount$(sed -n 's/^0:://p' /proc/self/cgroup)
+        mkdir "$own/a" "$own/b"
+        for round in 1 2; do
+            echo $$ > "$own/a/cgroup.procs"
+            {build("calls")} {issued["a"] // 2} 1 1 {MARKED}
+            echo $$ > "$own/b/cgroup.procs"
+            {build("calls")} {issued["b"] // 2} 1 1 {MARKED}
+        done
+        echo $$ > "$own/cgroup.procs"
+        sleep 1
+    """
+    recording = record(["sh", "-e", "-c", script], "--ring-buffer-size", "64K")
+    assert recording.code == 0, recording.stderr
+    by_name = {c["name"]: c for c in recording.session["containers"]}
+    for name, calls in issued.items():
+        container = by_name[f"sh/{name}"]
+        lost = sum(container["losses"].values())
+        rows = recording.where(cgroup_id=container["cgroup_id"])
+        assert len(rows) + lost == calls + 2 * (OTHERS + 1)  # and what moves the shell on
+        assert lost > 0
+    check_accounts(recording)
+
+
 def test_losses_in_a_cgroup_that_is_gone_at_the_end_are_counted(
     record: Recorder, build: Build
 ) -> None:

@@ -89,6 +89,23 @@ def test_the_session_counts_the_rings(recording: tuple[Recording, Path]) -> None
     assert made.session["losses"] == {}
 
 
+@pytest.mark.parametrize("mode", ["plain", "sqpoll"])
+@pytest.mark.parametrize("ring", ["4K", "64K"])
+def test_what_a_small_ring_loses_is_counted_and_nothing_is_mixed(
+    record: Recorder, build: Build, tmp_path: Path, ring: str, mode: str
+) -> None:
+    program = build("requests", "-luring")
+    made = record([program, "500", mode], "--ring-buffer-size", ring, cwd=tmp_path)
+    # The others are execve, readlink of /proc/self/exe, openat of /etc, newfstatat of the output.
+    assert made.table.num_rows + made.lost == 500 * len(CALLS) + 4
+    assert made.lost > 0
+    results = {(name, path): ret for name, path, _, _, ret in CALLS}
+    for row in made.rows:
+        name = row["syscall"].removeprefix("io_uring:")
+        if name != row["syscall"] and row["ret"] is not None:
+            assert row["ret"] == results[name, row["path"]] or row["ret"] > 2
+
+
 End = tuple[str, str | None, int | None, str | None]
 
 # tests/programs/refused.c: name without "io_uring:", path, result, note; and what the program saw.
