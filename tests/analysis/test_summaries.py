@@ -42,7 +42,7 @@ EVENTS = st.lists(
             "base": st.sampled_from([None, "/d"]),
             "real_path": st.sampled_from([None, None, "/r"]),
             "ret": st.sampled_from([0, 3, -2, None]),
-            "syscall": st.sampled_from(["openat", "stat"]),
+            "syscall": st.sampled_from(["openat", "stat", "execve", "utimensat"]),
             "exe": st.sampled_from([None, "/bin/x"]),
             "comm": st.sampled_from(["x", "y"]),
         }

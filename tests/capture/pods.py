@@ -39,6 +39,28 @@ NAMESPACES = ["pid", "mount", "ipc", "uts", "network", "cgroup"]
 PRIVILEGES = ["CAP_BPF", "CAP_PERFMON", "CAP_SETGID", "CAP_SETUID"]
 
 
+_SLICES = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a kubelet and a runtime name cgroups; ``{id}`` stands for a container's id."""
+
+    pod: str
+    container: str = "{id}"
+
+
+CGROUPFS = Layout(POD_CGROUP)
+LAYOUTS = {
+    "cgroupfs": CGROUPFS,
+    "guaranteed": Layout(f"/kubepods/pod{POD_UID}"),
+    "systemd": Layout(f"{_SLICES}{POD_UID.replace('-', '_')}.slice", "cri-containerd-{id}.scope"),
+    "CRI-O": Layout(f"{_SLICES}{POD_UID.replace('-', '_')}.slice", "crio-{id}.scope/container"),
+    "Docker": Layout(f"{_SLICES}{POD_UID.replace('-', '_')}.slice", "docker-{id}.scope"),
+    "kind": Layout(f"/kubelet.slice/kubelet{_SLICES}{POD_UID.replace('-', '_')}.slice", "{id}"),
+}
+
+
 @dataclass
 class Container:
     """A container that was started."""
@@ -59,6 +81,7 @@ class Node:
 
     directory: Path
     runtime: str
+    layout: Layout = CGROUPFS
     containers: list[Container] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -84,8 +107,8 @@ class Node:
             if container.process.poll() is None:
                 self.signal(container, "KILL")
             container.process.communicate(timeout=TIMEOUT)
-        self.run("sh", "-c", f"find /sys/fs/cgroup{POD_CGROUP} -depth -type d -delete")
-        self.run("rmdir", "/sys/fs/cgroup/kubepods/besteffort", "/sys/fs/cgroup/kubepods")
+        top = self.layout.pod.split("/")[1]
+        self.run("sh", "-c", f"find /sys/fs/cgroup/{top} -depth -type d -delete")
         self._namespace.communicate(timeout=TIMEOUT)
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
@@ -159,7 +182,8 @@ class Node:
 
     def _start(self, spec: dict[str, Any]) -> Container:
         identity = secrets.token_hex(32)
-        spec["linux"]["cgroupsPath"] = f"{POD_CGROUP}/{identity}"
+        own = self.layout.container.format(id=identity)
+        spec["linux"]["cgroupsPath"] = f"{self.layout.pod}/{own}"
         bundle = self.directory / identity
         bundle.mkdir()
         (bundle / "config.json").write_text(json.dumps(spec))

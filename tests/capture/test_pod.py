@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod recorded by a container in it, with real runtimes and the privileges of the manifests."""
 
+import json
 import os
 import re
 import shutil
@@ -8,8 +9,9 @@ import struct
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ import pytest
 
 from snoop_capture.kubernetes import SERVICE_ACCOUNT
 from snoop_format.schema import BLOCKED
+from snoop_format.session import read_session
 from tests.capture.api_server import NAMESPACE, POD, running
 from tests.capture.conftest import Build
 from tests.capture.pods import (
+    LAYOUTS,
     NAMESPACES,
     POD_CGROUP,
     POD_UID,
@@ -28,7 +32,9 @@ from tests.capture.pods import (
     Container,
     Node,
 )
-from tests.capture.recording import SNOOP_CAPTURE, Recording
+from tests.capture.recording import SNOOP_CAPTURE, Recording, read_events
+from tests.capture.test_endpoint import free_port
+from tests.capture.test_observed import LIVENESS
 
 pytestmark = [
     pytest.mark.bpf,
@@ -51,10 +57,12 @@ def volume(tmp_path: Path) -> Path:
     return directory
 
 
-def until_it_records(recorder: Container, volume: Path) -> None:
-    """Wait until the recorder has begun its session."""
+def until_it_records(
+    recorder: Container, volume: Path, before: Collection[Path] = frozenset()
+) -> None:
+    """Wait until the recorder has begun its session, beside those of others before."""
     deadline = time.monotonic() + 60
-    while not list(volume.glob("*/session.json")):
+    while not set(volume.glob("*/session.json")) - set(before):
         assert recorder.process.poll() is None, recorder.process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -112,6 +120,98 @@ def test_every_call_is_attributed_to_its_container(
     modes = {path.suffix: path.stat().st_mode & 0o777 for path in recording.directory.iterdir()}
     assert modes == {".parquet": 0o640, ".json": 0o640}
     assert recording.directory.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["UID", "no UID"])
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "cgroupfs"])
+def test_the_pod_is_found_in_every_layout(
+    tmp_path: Path, volume: Path, build: Build, name: str, told: bool
+) -> None:
+    env = {"POD_UID": POD_UID} if told else {}
+    namespaces = NAMESPACES if told else HOST_CGROUPS
+    with Node(tmp_path, "crun" if told else "runc", LAYOUTS[name]) as node:
+        early = node.application("early", build("calls"), f"read line; {calls('/from/early')}")
+        recorder = node.recorder(RECORD, volume, namespaces=namespaces, env=env)
+        until_it_records(recorder, volume)
+        issued = {early.id: int(early.end("go\n"))}
+        late = node.application("late", build("calls"), calls("/from/late"))
+        issued[late.id] = int(late.end())
+        recording = end(node, recorder, volume)
+    assert recording.session["losses"] == {}
+    assert recording.session["pod_uid"] == POD_UID
+    ids = {entry["cgroup_id"]: container for container, entry in by_container(recording).items()}
+    found = Counter(ids[r["cgroup_id"]] for r in recording.rows if "/from/" in (r["path"] or ""))
+    assert found == issued
+    assert recorder.id not in ids.values()
+
+
+def test_another_pods_uid_is_refused(tmp_path: Path, volume: Path) -> None:
+    """It was given, so it is right: the cgroup of some other pod is not this one's."""
+    other = "99999999-3a10-4c3e-9d5f-6f6e0a3a7c11"
+    with Node(tmp_path, "runc") as node:
+        recorder = node.recorder(RECORD, volume, env={"POD_UID": other})
+        _, stderr = recorder.process.communicate(timeout=60)
+    assert recorder.process.returncode == 1
+    assert f"no cgroup above this process carries pod {other} (POD_UID)" in stderr
+
+
+def test_a_recorder_that_restarts(tmp_path: Path, volume: Path, build: Build) -> None:
+    """As the kubelet does it: another container of the same pod, on the same volume."""
+    counts = []
+    with Node(tmp_path, "crun") as node:
+        for number in range(3):
+            before = set(volume.glob("*/session.json"))
+            recorder = node.recorder(RECORD, volume)
+            until_it_records(recorder, volume, before)
+            web = node.application("web", build("calls"), calls(f"/from/{number}"))
+            counts.append(int(web.end()))
+            if number == 1:
+                node.signal(recorder, "KILL")
+                recorder.process.communicate(timeout=60)
+            else:
+                node.signal(recorder, "TERM")
+                recorder.end()
+    sessions = sorted(path for path in volume.iterdir() if path.is_dir())
+    recordings = [[row["path"] for row in read_events(path).to_pylist()] for path in sessions]
+    found = [rows.count(f"/from/{number}") for number, rows in enumerate(recordings)]
+    assert [found[0], found[2]] == [counts[0], counts[2]]
+    assert found[1] <= counts[1]  # killed: what was not flushed is gone
+    assert all(read_session(path)["ended_at"] for path in sessions)  # the third sealed the second
+
+
+def test_the_probes_of_the_manifests(tmp_path: Path, volume: Path, build: Build) -> None:
+    """Settings from a file as the ConfigMap brings it; asked from outside of the container."""
+    port = free_port()
+    file = tmp_path / "snoop.yaml"
+    file.write_text(f'output: {VOLUME}\nmetrics-addr: ":{port}"\nlog-format: json\n')
+    command = [SNOOP_CAPTURE, "pod", "--config", "/run/snoop.yaml"]
+    namespaces = [name for name in NAMESPACES if name != "network"]
+    with Node(tmp_path, "crun") as node:
+        files = {Path("/run/snoop.yaml"): file}
+        recorder = node.recorder(command, volume, namespaces=namespaces, files=files)
+        deadline = time.monotonic() + 60
+        while not answers(port, "/readyz"):
+            assert recorder.process.poll() is None, recorder.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        web = node.application("web", build("calls"), calls("/from/web"))
+        issued = int(web.end())
+        alive = answers(port, LIVENESS)
+        recording = end(node, recorder, volume)
+    assert alive
+    assert len(recording.where(path="/from/web")) == issued
+    assert recording.where(syscall="execve")  # from its first call
+    said = [json.loads(line) for line in recording.stderr.splitlines()]
+    assert said[-1]["events"] == len(recording.rows)
+
+
+def answers(port: int, path: str) -> bool:
+    """Does a probe pass?"""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def test_who_and_what_with_shared_processes(tmp_path: Path, volume: Path, build: Build) -> None:
