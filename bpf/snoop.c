@@ -25,13 +25,13 @@
 /* Keeps the compiler from dropping a bound it can prove but the verifier cannot. */
 #define opaque(x) asm volatile("" : "+r"(x))
 
-#define TASK_COMM_LEN 16
 #define NAME_BYTES 256 /* NAME_MAX and its NUL */
 #define PATH_READ 4097 /* PATH_MAX and one more: tells a cut path from one that just fits */
 #define STEPS_PER_WALK 32
 #define BASES_COMPARED 4
 #define TASKS_COMPARED 4
 #define BLOCKS_TRIED 64
+#define VERDICT_BITS 8 /* for the number of roots, up to 127, and whether the cgroup is traced */
 #define NO_BASE 0xffffffff
 #define HASH_PRIME 0x9e3779b97f4a7c15ULL
 #define AT_FDCWD -100
@@ -79,6 +79,7 @@ struct control {
 	u64 serial; /* of the block that it fills: how many it has taken */
 	u64 place; /* of that block, counted from 1; 0: it has none yet */
 	u64 tried; /* the place that was looked at last for a free block */
+	u64 verdict; /* the last cgroup, the number of roots then, and whether it was traced */
 	u64 uring_rings; /* created in the traced cgroups */
 	u64 lost[LOSS_CAUSES];
 };
@@ -98,7 +99,7 @@ struct claim {
 struct who {
 	u64 cgroup;
 	u32 tgid, tid, ppid, uid;
-	char comm[TASK_COMM_LEN];
+	u64 comm[2]; /* TASK_COMM_LEN bytes; behind the NUL may be anything */
 	u32 execs;
 	u32 exe_from, exe_to;
 	u32 spare;
@@ -268,6 +269,83 @@ static inline struct block *get_block(struct control *ctl)
 	return blocks.lookup(&index);
 }
 
+/*
+ * What is known of the current task, and of the call that it makes. Each call of a helper costs as
+ * much as the rest of this program; since Linux 5.15 the verifier knows the types of these
+ * structures, and lets their fields be loaded without one.
+ */
+#ifdef KNOWN_TYPES
+static inline u64 current_task(void)
+{
+	return (u64)bpf_get_current_task_btf();
+}
+
+static inline u64 current_regs(u64 task, struct bpf_raw_tracepoint_args *ctx)
+{
+	return (u64)bpf_task_pt_regs((struct task_struct *)task);
+}
+
+static inline u64 field(u64 address, u64 at)
+{
+	return *(volatile u64 *)(address + at);
+}
+
+static inline u32 field32(u64 address, u64 at)
+{
+	return *(volatile u32 *)(address + at);
+}
+#else
+static inline u64 current_task(void)
+{
+	return bpf_get_current_task();
+}
+
+static inline u64 current_regs(u64 task, struct bpf_raw_tracepoint_args *ctx)
+{
+	return ctx->args[0];
+}
+
+static inline u64 field(u64 address, u64 at)
+{
+	return load(address + at);
+}
+
+static inline u32 field32(u64 address, u64 at)
+{
+	return load32(address + at);
+}
+#endif
+
+static inline u64 own_cgroup_id(u64 task)
+{
+#ifdef KNOWN_TYPES
+	u64 cgroup = field(field(task, AT_task_struct__cgroups), AT_css_set__dfl_cgrp);
+
+	return field(field(cgroup, AT_cgroup__kn), AT_kernfs_node__id);
+#else
+	return bpf_get_current_cgroup_id();
+#endif
+}
+
+/* The task's ids, user and name. */
+static inline void read_task(u64 task, struct who *who)
+{
+#ifdef KNOWN_TYPES
+	who->tgid = field32(task, AT_task_struct__tgid);
+	who->tid = field32(task, AT_task_struct__pid);
+	who->uid = field32(field(task, AT_task_struct__cred), AT_cred__uid);
+	who->comm[0] = field(task, AT_task_struct__comm);
+	who->comm[1] = field(task, AT_task_struct__comm + sizeof(u64));
+#else
+	u64 ids = bpf_get_current_pid_tgid();
+
+	who->tgid = ids >> 32;
+	who->tid = ids;
+	who->uid = bpf_get_current_uid_gid();
+	bpf_get_current_comm(who->comm, sizeof(who->comm));
+#endif
+}
+
 /* The task's struct cgroup *. */
 static inline u64 own_cgroup(void)
 {
@@ -314,16 +392,38 @@ static inline bool is_below(struct root *root)
 	return ancestor_cgroup(root->level) == root->cgroup;
 }
 
-/* The task's cgroup if that is, or lies below, a traced one; else 0. */
-static inline u64 traced_cgroup(struct config *cfg)
+/* Is the task's cgroup a traced one, or below one? The first root that it is below decides. */
+static inline bool is_below_traced(struct config *cfg)
 {
 	for (u32 i = 0; i < MAX_ROOTS; i++) {
 		if (i >= cfg->roots)
 			break;
 		if (is_below(&cfg->root[i]))
-			return cfg->root[i].excluded ? 0 : bpf_get_current_cgroup_id();
+			return !cfg->root[i].excluded;
 	}
-	return 0;
+	return false;
+}
+
+/*
+ * The task's cgroup if it is traced, else 0. A cgroup stays where it is in the tree, so a CPU keeps
+ * what it found for the last one, in one word; ids that do not fit into that are not kept.
+ */
+static inline u64 traced_cgroup(struct config *cfg, u64 task)
+{
+	u64 id = own_cgroup_id(task), known = 0;
+	/* Read first: a root that comes while the others are looked at is not taken for one of them. */
+	u32 roots = *(volatile u32 *)&cfg->roots;
+	struct control *ctl = get_control();
+	bool fits = ctl && !(id >> (64 - VERDICT_BITS));
+
+	if (fits)
+		known = ctl->verdict;
+	if (known >> 1 != (id << (VERDICT_BITS - 1) | roots)) {
+		known = id << VERDICT_BITS | roots << 1 | is_below_traced(cfg);
+		if (fits)
+			ctl->verdict = known;
+	}
+	return known & 1 ? id : 0;
 }
 
 static inline void count_loss(u64 cgroup, u32 cause)
@@ -428,23 +528,19 @@ static inline struct block *writable_block(struct control *ctl)
 static inline bool is_same_who(struct who *a, struct who *b)
 {
 	return a->tid == b->tid && a->tgid == b->tgid && a->execs == b->execs && a->uid == b->uid &&
-	       a->cgroup == b->cgroup && ((u64 *)a->comm)[0] == ((u64 *)b->comm)[0] &&
-	       ((u64 *)a->comm)[1] == ((u64 *)b->comm)[1];
+	       a->cgroup == b->cgroup && a->comm[0] == b->comm[0] && a->comm[1] == b->comm[1];
 }
 
 /* Index of the current task among the block's; adds it unless it is one of the last few. */
 static inline u32 who_index(struct call *call, struct block *block)
 {
-	u64 ids = bpf_get_current_pid_tgid(), place = block->whos;
+	u64 task = current_task(), place = block->whos;
 	struct who who = {
 		.cgroup = call->cgroup,
-		.tgid = ids >> 32,
-		.tid = ids,
-		.uid = bpf_get_current_uid_gid(),
 		.execs = call->execs,
 	};
 
-	bpf_get_current_comm(&who.comm, sizeof(who.comm));
+	read_task(task, &who);
 	for (int i = 1; i <= TASKS_COMPARED; i++) {
 		u64 other = (u64)block->whos - i;
 
@@ -457,7 +553,7 @@ static inline u32 who_index(struct call *call, struct block *block)
 	opaque(place);
 	if (place >= WHOS)
 		return 0;
-	who.ppid = load32(load(call->task + AT_task_struct__real_parent) + AT_task_struct__tgid);
+	who.ppid = field32(field(task, AT_task_struct__real_parent), AT_task_struct__tgid);
 	block->task[place] = who;
 	block->whos = place + 1;
 	call->todo |= WALK_EXE;
@@ -980,7 +1076,7 @@ static inline void begin_rows(struct bpf_raw_tracepoint_args *ctx, struct call *
 }
 
 /* Takes the per-CPU call; NULL, and a loss, where an interrupted program holds it. */
-static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
+static inline struct call *begin_call(struct config *cfg, u64 task, u64 cgroup, u32 kind)
 {
 	struct call *call = get_call();
 
@@ -995,7 +1091,7 @@ static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
 	call->kind = kind;
 	call->act = 0;
 	call->ts = bpf_ktime_get_ns();
-	call->task = bpf_get_current_task();
+	call->task = task;
 	call->cgroup = cgroup;
 	call->execs = cfg->execs;
 	call->path[0] = 0;
@@ -1011,14 +1107,10 @@ static inline struct call *begin_call(struct config *cfg, u64 cgroup, u32 kind)
 	return call;
 }
 
-/* The head of thread_info, which is the head of task_struct: words of flags. */
-struct thread {
-	u32 word[6];
-};
-
-static inline void read_thread(struct thread *thread)
+/* A word of flags in thread_info, which is the head of task_struct. */
+static inline u32 thread_word(u64 task, u32 number)
 {
-	bpf_probe_read_kernel(thread, sizeof(*thread), (void *)bpf_get_current_task());
+	return field32(task, number * sizeof(u32));
 }
 
 /*
@@ -1038,20 +1130,20 @@ static inline u32 plain_number(u32 nr)
 }
 
 /* A 32-bit call, also one made by int 0x80 from 64-bit code, has its arguments elsewhere. */
-static inline bool is_compat(struct thread *thread)
+static inline bool is_compat(u64 task)
 {
-	return thread->word[COMPAT_WORD] & COMPAT_BIT;
+	return thread_word(task, COMPAT_WORD) & COMPAT_BIT;
 }
 
-static inline bool has_filter(struct thread *thread)
+static inline bool has_filter(u64 task)
 {
-	return thread->word[SECCOMP_WORD] & SECCOMP_BIT;
+	return thread_word(task, SECCOMP_WORD) & SECCOMP_BIT;
 }
 
 /* A tracer gets the call instead of the kernel: ptrace(2), PTRACE_SYSEMU. */
-static inline bool is_emulated(struct thread *thread)
+static inline bool is_emulated(u64 task)
 {
-	return thread->word[EMULATED_WORD] & EMULATED_BIT;
+	return thread_word(task, EMULATED_WORD) & EMULATED_BIT;
 }
 
 static inline bool gives(u32 nr, s64 ret)
@@ -1087,6 +1179,17 @@ static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret
 		return false;
 	return load(bpf_get_current_task() + AT_task_struct__start_time) >= cfg->watched_from ||
 	       gives(nr, ret);
+}
+
+static inline void copy_regs(struct call *call, u64 regs)
+{
+#ifdef KNOWN_TYPES
+#pragma unroll
+	for (int i = 0; i < REGS_WORDS; i++)
+		call->regs[i] = field(regs, REGS_FROM + i * sizeof(u64));
+#else
+	bpf_probe_read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
+#endif
 }
 
 /* The argument in word `place` of the registers, counted from 1; 0 where there is none. */
@@ -1126,9 +1229,9 @@ static inline void find_written(struct call *call, struct spec *spec, bool compa
  */
 static inline bool has_lost_memory(struct call *call)
 {
-	u64 mm = load(call->task + AT_task_struct__mm);
-
-	return call->act & ACT_EXEC && !load(mm + AT_mm_struct__end_code);
+	if (!(call->act & ACT_EXEC))
+		return false;
+	return !load(load(call->task + AT_task_struct__mm) + AT_mm_struct__end_code);
 }
 
 /* The path that the call led to, for a row that says so. */
@@ -1167,14 +1270,13 @@ static inline void read_open_how(struct call *call)
 
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 regs = ctx->args[0], cgroup;
-	u32 nr = plain_number(load32(regs + AT_NR));
+	u64 task = current_task(), regs = current_regs(task, ctx), cgroup;
+	u32 nr = plain_number(field32(regs, AT_NR));
 	struct config *cfg;
 	struct spec *spec;
 	struct call *call;
 	s64 ret = ctx->args[1];
 	bool blocked, compat;
-	struct thread thread = {};
 
 	if (nr >= COMPAT)
 		return 0;
@@ -1184,12 +1286,11 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	cfg = get_config();
 	if (!cfg)
 		return 0;
-	cgroup = traced_cgroup(cfg);
+	cgroup = traced_cgroup(cfg, task);
 	if (!cgroup)
 		return 0;
-	read_thread(&thread);
-	blocked = is_emulated(&thread) || is_blocked(cfg, has_filter(&thread), nr, ret);
-	compat = is_compat(&thread);
+	blocked = is_emulated(task) || is_blocked(cfg, has_filter(task), nr, ret);
+	compat = is_compat(task);
 	if (compat) {
 		nr += COMPAT;
 		spec = table.lookup(&nr);
@@ -1198,10 +1299,10 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (spec->act & ACT_EXEC && ret == 0) /* on_exec has it */
 		return 0;
-	call = begin_call(cfg, cgroup, nr);
+	call = begin_call(cfg, task, cgroup, nr);
 	if (!call)
 		return 0;
-	bpf_probe_read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
+	copy_regs(call, regs);
 	call->act = spec->act;
 	call->ret = ret;
 	call->blocked = blocked;
@@ -1239,7 +1340,7 @@ int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	if (!spec || !spec->wanted)
 		return 0;
 	cfg = get_config();
-	if (!cfg || !traced_cgroup(cfg))
+	if (!cfg || !traced_cgroup(cfg, current_task()))
 		return 0;
 	tid = bpf_get_current_pid_tgid();
 	entered.update(&tid, &entry);
@@ -1271,17 +1372,16 @@ static inline void take_apart_fd_path(struct call *call)
  */
 int on_prepare_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 regs = bpf_task_pt_regs(bpf_get_current_task_btf()), bprm = ctx->args[1];
+	u64 regs = (u64)bpf_task_pt_regs(bpf_get_current_task_btf()), bprm = ctx->args[1];
+	u64 task = current_task();
 	u32 nr = plain_number(load32(regs + AT_NR));
 	struct config *cfg = get_config();
 	struct execat execat = {};
-	struct thread thread = {};
 	struct spec *spec;
 
-	if (!cfg || !traced_cgroup(cfg))
+	if (!cfg || !traced_cgroup(cfg, task))
 		return 0;
-	read_thread(&thread);
-	if (is_compat(&thread))
+	if (is_compat(task))
 		nr += COMPAT;
 	spec = table.lookup(&nr);
 	if (!spec || !(spec->act & ACT_EXEC) || !spec->dirfd[0])
@@ -1318,17 +1418,17 @@ static inline void recognise_execveat(struct call *call, u64 bprm)
  */
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 bprm = ctx->args[2], cgroup, interp;
+	u64 task = current_task(), bprm = ctx->args[2], cgroup, interp;
 	u32 old_tid = ctx->args[1];
 	struct config *cfg = get_config();
 	struct call *call;
 
 	if (!cfg)
 		return 0;
-	cgroup = traced_cgroup(cfg);
+	cgroup = traced_cgroup(cfg, task);
 	if (!cgroup)
 		return 0;
-	call = begin_call(cfg, cgroup, KIND_EXEC | NR_EXECVE);
+	call = begin_call(cfg, task, cgroup, KIND_EXEC | NR_EXECVE);
 	if (!call)
 		return 0;
 	call->kernel_path = 1;
@@ -1400,17 +1500,17 @@ static inline struct call *begin_request(u64 req, u64 from, u32 place, bool copi
 	struct spec *spec = table.lookup(&place);
 	struct config *cfg;
 	struct call *call;
-	u64 cgroup;
+	u64 task = current_task(), cgroup;
 
 	if (!spec || !spec->wanted)
 		return NULL;
 	cfg = get_config();
 	if (!cfg)
 		return NULL;
-	cgroup = traced_cgroup(cfg);
+	cgroup = traced_cgroup(cfg, task);
 	if (!cgroup)
 		return NULL;
-	call = begin_call(cfg, cgroup, uring_kind(req));
+	call = begin_call(cfg, task, cgroup, uring_kind(req));
 	if (!call)
 		return NULL;
 	number_request(call, req);
@@ -1458,7 +1558,7 @@ int on_uring_failed(struct bpf_raw_tracepoint_args *ctx)
 
 int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = ctx->args[1], *request, number;
+	u64 task = current_task(), req = ctx->args[1], *request, number;
 	u32 kind = uring_kind(req);
 	struct spec *spec = table.lookup(&kind);
 	struct config *cfg = get_config();
@@ -1471,7 +1571,7 @@ int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	number = *request;
 	in_flight.delete(&req);
-	call = begin_call(cfg, bpf_get_current_cgroup_id(), kind | KIND_URING_DONE);
+	call = begin_call(cfg, task, own_cgroup_id(task), kind | KIND_URING_DONE);
 	if (!call)
 		return 0;
 	call->act = spec->act;
@@ -1491,7 +1591,7 @@ int on_uring_create(struct bpf_raw_tracepoint_args *ctx)
 	struct config *cfg = get_config();
 	struct control *ctl = get_control();
 
-	if (cfg && ctl && traced_cgroup(cfg))
+	if (cfg && ctl && traced_cgroup(cfg, current_task()))
 		ctl->uring_rings++;
 	return 0;
 }

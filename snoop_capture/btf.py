@@ -15,6 +15,7 @@ VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
+_KIND_ENUM: Final = 6
 _KIND_TYPEDEF: Final = 8
 _MODIFIERS: Final = {_KIND_TYPEDEF, 9, 10, 11}  # typedef, volatile, const, restrict
 
@@ -51,6 +52,10 @@ class _Member(ctypes.Structure):
     _fields_ = (("name", ctypes.c_uint32), ("type", ctypes.c_uint32), ("bits", ctypes.c_uint32))
 
 
+class _Value(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_uint32), ("value", ctypes.c_uint32))
+
+
 class KernelTypes:
     """The types of the running kernel.
 
@@ -77,6 +82,16 @@ class KernelTypes:
     def has_tracepoint(self, name: str) -> bool:
         """Is there a tracepoint of this name in the kernel (not in a module)?"""
         return self._find(f"btf_trace_{name}", _KIND_TYPEDEF) is not None
+
+    def has_helper(self, name: str) -> bool:
+        """Does the kernel have the BPF helper ``bpf_name``?"""
+        type_id = self._find("bpf_func_id", _KIND_ENUM)
+        if type_id is None:
+            return False
+        kind, address = self._type(type_id)
+        values = (_Value * kind.members).from_address(address + ctypes.sizeof(_Type))
+        wanted = f"BPF_FUNC_{name}".encode()
+        return any(self._lib.btf__name_by_offset(self._btf, v.name) == wanted for v in values)
 
     def offset(self, field: str) -> int | None:
         """Byte offset of ``struct.member[.member…]``; None if this kernel has no such field.

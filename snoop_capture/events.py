@@ -194,7 +194,7 @@ def _note(mark: Array, restarted: Array, cancelled: Array) -> Array:
 def _task_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
     task = in_order(rows.task)
     tasks = rows.tasks
-    comms = [escaped(comm) for comm in tasks["comm"].tolist()]
+    comms = [escaped(comm.partition(b"\0")[0]) for comm in tasks["comm"].tolist()]
     exes = [escaped(walked(exe)) if exe else None for exe in rows.exes]
     return {
         "cgroup_id": pa.array(tasks["cgroup"][task]),

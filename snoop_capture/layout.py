@@ -91,6 +91,7 @@ CONTROL: Final = np.dtype(
         ("serial", "u8"),
         ("place", "u8"),
         ("tried", "u8"),
+        ("verdict", "u8"),
         ("uring_rings", "u8"),
         ("lost", "u8", (len(LOSS_CAUSES),)),
     ]

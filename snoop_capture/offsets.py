@@ -17,6 +17,10 @@ _FIELDS: Final = (
     "task_struct.mm",
     "task_struct.real_parent",
     "task_struct.tgid",
+    "task_struct.pid",
+    "task_struct.comm",
+    "task_struct.cred",
+    "cred.uid",
     "task_struct.start_time",
     "task_struct.nsproxy",
     "nsproxy.mnt_ns",
@@ -50,6 +54,8 @@ _FIELDS: Final = (
     "task_struct.cgroups",
     "css_set.dfl_cgrp",
     "cgroup.level",
+    "cgroup.kn",
+    "kernfs_node.id",
 )
 _URING_FIELDS: Final = (
     "io_kiocb.opcode",
@@ -60,6 +66,8 @@ _URING_FIELDS: Final = (
     "filename.name",
 )
 _ANCESTOR_IDS: Final = "cgroup.ancestor_ids"
+# Helpers whose results have types.
+_TYPED: Final = ("get_current_task_btf", "task_pt_regs")
 _SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
 _SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
 
@@ -139,6 +147,14 @@ def knows_uring(kernel: KernelTypes) -> bool:
     return _has_all(kernel, _URING_FIELDS)
 
 
+def _knows_types(kernel: KernelTypes) -> bool:
+    """Does the verifier know the types of the current task and its registers? Since Linux 5.15.
+
+    On arm64 it is not relied on before that has run there.
+    """
+    return platform.machine() == "x86_64" and all(map(kernel.has_helper, _TYPED))
+
+
 def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
     return all(kernel.offset(field) is not None for field in fields)
 
@@ -157,6 +173,7 @@ def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
         **(_X32 if platform.machine() == "x86_64" else {}),
+        **({"KNOWN_TYPES": 1} if _knows_types(kernel) else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,
         "REGS_WORDS": layout.words,
