@@ -29,15 +29,13 @@ _RESTART_FIRST: Final = -516
 _RESTART_LAST: Final = -512
 _ECANCELED: Final = -125
 
-_NOTES: Final = pa.array(
-    [
-        schema.BLOCKED,
-        schema.RESTARTED,
-        schema.CANCELLED,
-        schema.UNREADABLE,
-        schema.UNRESOLVED_BASE,
-        schema.DELETED,
-    ]
+_NOTES: Final = (
+    schema.BLOCKED,
+    schema.RESTARTED,
+    schema.CANCELLED,
+    schema.UNREADABLE,
+    schema.UNRESOLVED_BASE,
+    schema.DELETED,
 )
 _ROLES: Final = (schema.OLD, schema.NEW)
 _KINDS: Final = layout.KIND_ROLE * 2
@@ -111,7 +109,7 @@ class EventBuilder:
             "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(self._has_dirfd[call])),
             "flags": pa.array(in_order(rows.flags), mask=_mask(has_flags)),
             "ret": pa.array(ret, mask=_mask(~no_result)),
-            "note": _words(_note(mark, restarted, cancelled), _NOTES),
+            "note": _words(_note(mark, restarted, cancelled), pa.array(_NOTES)),
             "path_role": _words(self._role[call], pa.array(_ROLES)),
         }
 
