@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from snoop_capture.events import EventBuilder
 from snoop_capture.layout import Layout, layout_for
@@ -31,7 +31,8 @@ _MOST_BATCHES: Final = 4  # that may wait to be written
 _PART_OF_FLUSH: Final = 0.75
 # Seconds after which a row that a CPU has begun is certainly complete.
 _SETTLE: Final = 0.002
-_PATIENCE: Final = 0.25  # seconds that a poll waits for a disk that hangs
+_PATIENCE: Final = 0.05  # seconds that a poll waits for a disk that hangs
+_FULL: Final = 0.5  # part of the ring: from there on events wait in memory while the disk hangs
 _MOST_PATIENCE: Final = 3600.0
 _MARGIN: Final = 1.0  # seconds more than the end of a session has
 
@@ -56,6 +57,14 @@ class Totals:
 
     def __str__(self) -> str:
         return f"{self.events} events, {self.lost}"
+
+
+class _Writing(NamedTuple):
+    """Work for the writing thread, how many events it is to write, and their memory."""
+
+    work: concurrent.futures.Future[None]
+    events: int
+    bytes: int
 
 
 class Containers(Protocol):
@@ -93,7 +102,8 @@ class Recorder:
         self._ring = Ring(program)
         table = syscall_table(platform.machine()) | opcode_table()
         self._events = EventBuilder(table, _clock_offset())
-        self._writes: collections.deque[concurrent.futures.Future[None]] = collections.deque()
+        self._queue_bytes = limits.queue_bytes
+        self._writes: collections.deque[_Writing] = collections.deque()
         self._observer = observer or Observer()
         self._storage = SessionWriter(
             session, metadata, limits, self._observer, self._ring.lost, self._hurries
@@ -133,8 +143,8 @@ class Recorder:
         """
         self._ring.hush()
         self._program.watch_seccomp()
-        if not self._await_writes(_MOST_BATCHES - 1, _PATIENCE):
-            return  # what is in the ring can stay there while it has room
+        if not self._await_writes(_MOST_BATCHES - 1, _PATIENCE) and not self._must_make_room():
+            return
         until, self._looked = self._looked, time.monotonic_ns()
         due = self._looked >= self._due
         if due:
@@ -165,6 +175,9 @@ class Recorder:
         if self._last is not None:
             return self._last
         queued_events, queued_bytes = self._storage.queued
+        waiting = tuple(self._writes)
+        queued_events += sum(writing.events for writing in waiting)
+        queued_bytes += sum(writing.bytes for writing in waiting)
         return State(
             events=self._storage.events,
             losses=self._storage.losses,
@@ -204,23 +217,30 @@ class Recorder:
             self._last.events, self._last.losses, self._last.defects, whole and self._closed
         )
 
+    def _must_make_room(self) -> bool:
+        """Must events come out of the ring although the disk hangs, and may they wait in memory?"""
+        waiting = sum(writing.bytes for writing in self._writes)
+        return self._ring.fill() >= _FULL and waiting < self._queue_bytes
+
     def _hurries(self) -> bool:
         return len(self._writes) >= _MOST_BATCHES - 1
 
     def _hand_over(self) -> None:
         """Let the writing thread go on with what was taken, so that the ring need not wait."""
         self._due = self._looked + self._due_after
-        self._submit(functools.partial(self._write, self._ring.collect()))
+        rows = self._ring.collect()
+        size = (len(rows), rows.nbytes) if rows else (0, 0)
+        self._submit(functools.partial(self._write, rows), *size)
 
-    def _submit(self, step: Callable[[], None]) -> None:
-        self._writes.append(self._writer.submit(step))
+    def _submit(self, step: Callable[[], None], events: int = 0, size: int = 0) -> None:
+        self._writes.append(_Writing(self._writer.submit(step), events, size))
 
     def _await_writes(self, most: int, seconds: float) -> bool:
         """Wait until at most so many batches are still to be written: that bounds the memory."""
         deadline = time.monotonic() + seconds
-        while len(self._writes) > most or (self._writes and self._writes[0].done()):
+        while len(self._writes) > most or (self._writes and self._writes[0].work.done()):
             try:
-                self._writes[0].result(max(0.0, deadline - time.monotonic()))
+                self._writes[0].work.result(max(0.0, deadline - time.monotonic()))
             except concurrent.futures.TimeoutError:
                 return False
             self._writes.popleft()

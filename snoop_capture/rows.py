@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows out of blocks: each column is copied once, to where the next rows follow it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -52,6 +52,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
 
 
 class RowTaker:

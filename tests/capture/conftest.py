@@ -10,6 +10,8 @@ import pytest
 
 from snoop_capture import cgroups
 from tests.capture.recording import Recorder
+from tests.capture.ticking import Ticking, ticking
+from tests.capture.trees import made
 
 Build = Callable[..., str]
 
@@ -45,6 +47,13 @@ def tree() -> Iterator[Path]:
     """A cgroup to make others in, removed with all of them afterwards."""
     with cgroups.CommandCgroup(f"snoop-test-{os.getpid()}") as group:
         yield group.directory
+
+
+@pytest.fixture
+def ticks(tree: Path, build: Build, tmp_path: Path) -> Iterator[Ticking]:
+    """Something in ``tree`` makes calls all the time."""
+    with ticking(build("ticks"), made(tree / "app"), tmp_path / "times") as calls:
+        yield calls
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from snoop_capture.storage import SessionWriter
 from snoop_format.session import read_session
 from tests.capture.batches import batch, numbers
 from tests.capture.recording import read_events
+from tests.capture.services import Service
+from tests.capture.ticking import Ticking, recorded
 
 pytestmark = pytest.mark.bpf  # that is, root: to mount
 
@@ -173,3 +175,37 @@ def test_what_somebody_removes_is_counted(disk: Path, failures: Failures, remove
     assert table.num_rows + lost == 400
     assert numbers(table["path"].to_pylist())[-200:] == list(range(200, 400))
     assert failures.kinds <= {"ENOENT"}
+
+
+@pytest.fixture
+def freezer(tmp_path: Path, capture: Path) -> Iterator[Path]:
+    """A file system on a block device, which can be frozen; as a capture directory."""
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(256 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    capture.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, capture], check=True)
+    yield capture
+    subprocess.run(["umount", "-l", capture], check=True)
+
+
+def test_while_the_disk_hangs_events_wait_in_memory(
+    tree: Path, ticks: Ticking, freezer: Path
+) -> None:
+    """For longer than the ring lasts, which here has room for a second."""
+    service = Service(freezer, "cgroup", tree, "--ring-buffer-size", "3M")
+    begin = time.time()
+    time.sleep(1)
+    subprocess.run(["fsfreeze", "--freeze", freezer], check=True)
+    try:
+        time.sleep(4)
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", freezer], check=True)
+    time.sleep(1)
+    end = time.time()
+    service.stop()
+    assert read_session(service.session)["losses"] == {}
+    seen = recorded(service.session)
+    assert len(seen) == len(set(seen))
+    assert ticks.between(begin, end) <= set(seen)

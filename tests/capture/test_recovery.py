@@ -5,10 +5,7 @@ import multiprocessing
 import os
 import random
 import signal
-import struct
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,39 +19,19 @@ from snoop_capture.recovery import recover
 from snoop_capture.storage import SessionWriter
 from snoop_format.segment import read_open
 from snoop_format.session import open_name, read_session, sealed_name, segments, write_session
-from tests.capture.batches import batch, numbers
-from tests.capture.conftest import Build
+from tests.capture.batches import batch
 from tests.capture.recording import read_events
 from tests.capture.services import Service
-from tests.capture.trees import inside, made
+from tests.capture.ticking import Ticking, recorded
 
 KILLS = 50
 FLUSH = 0.2
 LATE = 0.3  # seconds more than that: the machine has other work, too
-PER_SECOND = 20_000
-
-
-@pytest.fixture
-def ticking(tree: Path, build: Build, tmp_path: Path) -> Iterator[Path]:
-    """A file with the times of calls that something in ``tree`` makes all the time."""
-    times = tmp_path / "times"
-    command = inside(made(tree / "app"), build("ticks"), str(times), str(PER_SECOND))
-    with subprocess.Popen(command) as process:
-        yield times
-        process.kill()
-
-
-def recorded(directory: Path) -> list[int]:
-    """The numbers of the calls that a session holds."""
-    table = read_events(directory)
-    assert table["seq"].to_pylist() == list(range(table.num_rows))
-    paths = [path for path in table["path"].to_pylist() if path and path.startswith("/tick/")]
-    return numbers(paths)
 
 
 @pytest.mark.bpf
 @pytest.mark.timeout(600)
-def test_killed_at_any_point(tree: Path, ticking: Path, capture: Path) -> None:
+def test_killed_at_any_point(tree: Path, ticks: Ticking, capture: Path) -> None:
     """Segments are so small that most kills come while one is sealed, renamed or begun."""
     small = ("--rotate-rows", "1000", "--flush-interval", str(FLUSH))
     chance = random.Random(1)
@@ -71,17 +48,16 @@ def test_killed_at_any_point(tree: Path, ticking: Path, capture: Path) -> None:
         seen = recorded(directory)
         assert len(seen) == len(set(seen))
     Service(capture, "cgroup", tree, *small).stop()
-    times = [time for (time,) in struct.iter_unpack("=Q", ticking.read_bytes()) if time]
     for directory, begin, end in lives:
         session = read_session(directory)
         assert session["ended_at"] <= session["recovered_at"]
         assert session["losses"] == {}
         files = {file.name for file in directory.iterdir()}
         assert files == {"session.json", *(entry["file"] for entry in session["segments"])}
-        made_then = [n for n, at in enumerate(times) if begin < at / 1e9 < end]
+        made_then = ticks.between(begin, end)
         seen = recorded(directory)
         assert len(seen) == len(set(seen))
-        assert set(made_then) <= set(seen)
+        assert made_then <= set(seen)
         assert len(made_then) > 100
 
 
