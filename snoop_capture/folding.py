@@ -24,12 +24,14 @@ def fold(summary: pa.Table, segment: Path) -> pa.Table:
     Raises:
         OSError, pa.ArrowException: the segment cannot be read.
     """
-    parts = [summary]
+    added: list[pa.Table] = []
     with pq.ParquetFile(segment) as parquet:
         for group in range(parquet.num_row_groups):
             columns = [name for name in _READ if name in parquet.schema_arrow.names]
-            parts.append(_accesses(parquet.read_row_group(group, columns, use_threads=False)))
-    return _distinct(pa.concat_tables(parts))
+            added.append(_accesses(parquet.read_row_group(group, columns, use_threads=False)))
+            if sum(map(len, added)) >= len(summary):  # so that it costs little, and little memory
+                summary, added = _distinct(pa.concat_tables([summary, *added])), []
+    return _distinct(pa.concat_tables([summary, *added])) if added else summary
 
 
 def _accesses(events: pa.Table) -> pa.Table:
