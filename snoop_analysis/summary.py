@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from snoop_analysis.display.cells import counted
 from snoop_analysis.report import Removed, Report
 from snoop_analysis.terminal import printable
 
@@ -16,7 +17,7 @@ def summary(report: Report) -> list[str]:
     found = sum(len(one.found_files) for one in report.containers)
     return [
         *(f"! {line}" for line in missing(report)),
-        f"{_count(report.total_events, 'event')}, {_count(files, 'distinct file')} "
+        f"{counted(report.total_events, 'event')}, {counted(files, 'distinct file')} "
         f"({found:,} found), {_losses(report)}",
         *_covered(report),
     ]
@@ -28,19 +29,19 @@ def missing(report: Report) -> Iterator[str]:
     yield from (f"left out: {printable(sentence)}" for sentence in lacks.left_out)
     if report.dropped_events:
         causes = ", ".join(f"{printable(cause)} {n:,}" for cause, n in report.losses.items() if n)
-        yield f"{_count(report.dropped_events, 'event')} lost while recording: {causes}"
+        yield f"{counted(report.dropped_events, 'event')} lost while recording: {causes}"
     if report.evictions:
         yield (
-            f"{_count(report.evictions, 'file')} evicted by --max-unique-files: "
+            f"{counted(report.evictions, 'file')} evicted by --max-unique-files: "
             "the list leaves out files that were used"
         )
     if lacks.missing_segments:
         yield f"segments are missing: {printable(', '.join(lacks.missing_segments))}"
     if lacks.missing_events:
-        yield f"{_count(lacks.missing_events, 'event')} missing from the sequence"
+        yield f"{counted(lacks.missing_events, 'event')} missing from the sequence"
     if lacks.repeated_events:
         yield (
-            f"{_count(lacks.repeated_events, 'event')} with the sequence number of another: "
+            f"{counted(lacks.repeated_events, 'event')} with the sequence number of another: "
             "which came first is not known"
         )
     yield from map(_removed, lacks.removed)
@@ -50,22 +51,23 @@ def missing(report: Report) -> Iterator[str]:
         yield f"the beginning was removed from: {printable(', '.join(gone))}"
     if lacks.undated_events:
         yield (
-            f"{_count(lacks.undated_events, 'event')} counted of which only a summary is left: "
+            f"{counted(lacks.undated_events, 'event')} counted of which only a summary is left: "
             "some may be outside of the time asked for"
         )
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
     if report.defects["unreadable"]:
-        yield f"{_count(report.defects['unreadable'], 'path')} could not be read"
+        yield f"{counted(report.defects['unreadable'], 'path')} could not be read"
     if report.defects["unresolved_base"]:
         yield (
-            f"{_count(report.defects['unresolved_base'], 'relative path')} "
+            f"{counted(report.defects['unresolved_base'], 'relative path')} "
             "without a known directory, taken to start at /"
         )
     if lacks.unknown_container_events:
-        yield f"{_count(lacks.unknown_container_events, 'event')} of unknown containers not counted"
+        unknown = counted(lacks.unknown_container_events, "event")
+        yield f"{unknown} of unknown containers not counted"
     if lacks.implausible_times:
-        yield f"{_count(lacks.implausible_times, 'event')} with a time no clock that was set says"
+        yield f"{counted(lacks.implausible_times, 'event')} with a time no clock that was set says"
     if not report.total_events:
         filtered = any(report.settings[name] for name in _FILTERS)
         yield "no event passes the filters" if filtered else "no events were recorded"
@@ -73,7 +75,7 @@ def missing(report: Report) -> Iterator[str]:
 
 def _removed(one: Removed) -> str:
     begins = f"recorded from {one.last_event} on" if one.last_event else "not from the beginning"
-    events = _count(one.events, "earlier event")
+    events = counted(one.events, "earlier event")
     if one.events <= one.summarized_events:
         kept = "a summary of these is kept: their files are listed"
     elif one.summarized_events:
@@ -94,9 +96,5 @@ def _covered(report: Report) -> Iterator[str]:
 
 def _losses(report: Report) -> str:
     return (
-        _count(report.dropped_events, "event") + " lost" if report.dropped_events else "no losses"
+        counted(report.dropped_events, "event") + " lost" if report.dropped_events else "no losses"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -5,20 +5,34 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
+from unicodedata import category
 
+_MARKS: Final = 4  # on one letter; no script needs more, and a pile of them covers other lines
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _RARE: Final = re.compile(r"[^\n -~]+")
 
 
 def printable(value: object) -> str:
     """``value`` as text on one line in which every letter can be seen.
 
-    Control characters, escapes, invisible and direction-changing letters stand as Python would
-    write them in a string literal.
+    Control characters, escapes, invisible and direction-changing letters, and marks piled up on
+    one letter, stand as Python would write them in a string literal.
     """
     text = "" if value is None else str(value)
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    seen = "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    return _NOT_ASCII.sub(lambda run: _without_piles(run[0]), seen)
+
+
+def _without_piles(text: str) -> str:
+    """``text`` with no more than ``_MARKS`` marks on a letter; the others escaped."""
+    shown = []
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if category(letter) in ("Mn", "Me") else 0
+        shown.append(letter if marks <= _MARKS else _escaped(letter))
+    return "".join(shown)
 
 
 def _escaped(letter: str) -> str:

@@ -33,10 +33,9 @@ def command(
     **settings: Any,
 ) -> None:
     """List failing lookups by program and directory, and what to set to avoid them."""
-    from snoop_analysis.sqltext import statement
+    from snoop_analysis.lookups import failed_lookups
 
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     warn_of(replay)
-    replay.execute(statement("calls"))
-    output.print(replay.query(statement("failed_lookups")))
+    output.print(failed_lookups(replay))

@@ -27,6 +27,19 @@ def cell(value: object) -> str:
     return printable(shown(str(value)))
 
 
+def shortened(text: str, letters: int = 60) -> str:
+    """``text``, with its middle left out where it has more than ``letters``."""
+    if len(text) <= letters:
+        return text
+    end = (letters - 1) // 2
+    return f"{text[: letters - 1 - end]}…{text[-end:]}"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: ``1 file``, ``2,000 files``."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def is_number(value: object) -> bool:
     """Whether a value stands to the right of its column."""
     return isinstance(value, int | float) and not isinstance(value, bool)

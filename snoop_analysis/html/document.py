@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
+from snoop_analysis.html.heading import lead, title
 from snoop_analysis.html.section import Section, Source
 from snoop_analysis.html.templates import TEMPLATES
 from snoop_analysis.replacing import replaced
@@ -53,9 +54,9 @@ def page(replay: Replay, more: Sequence[Section] = ()) -> str:
     made = [module.section(source) for module in modules]
     style = _file("style.css")
     script = "\n".join(_file(f"scripts/{name}.js") for name in _SCRIPTS)
-    names = sorted({one.name for one in source.report.containers})
     return TEMPLATES.get_template("page.html").render(
-        subject=", ".join(names) or "no container",
+        title=title(source.report),
+        lead=lead(source.report),
         sections=[*filter(None, made), *more],
         policy=_policy(style, script),
         style=Markup(style),

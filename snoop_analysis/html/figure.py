@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,26 +16,25 @@ from snoop_analysis.plotting.style import PAGE, Picture
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
 
-# Widths of the drawing area in pixels: letters keep their size, on a phone too.
-_WIDE: Final = 760
-_NARROW: Final = 220
+# Widths in pixels of a phone, a tablet, the whole page; letters have one size in all of them.
+_WIDTHS: Final = {"narrow": 343, "middle": 704, "wide": 1088}
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One picture in two widths, of which the page shows the one that fits; ``label`` says it."""
+    """One picture in several widths by name, of which the page shows the one that fits."""
 
-    label: str
-    wide: Markup
-    narrow: Markup
+    drawn: Mapping[str, Markup]
 
 
 def figure(replay: Replay, draw: Callable[[Plots], Picture], label: str) -> Figure:
-    """The picture that ``draw`` makes of a replay."""
-    wide, narrow = (
-        _svg(draw(Plots(replay, PAGE.of_width(width))), label) for width in (_WIDE, _NARROW)
+    """The picture that ``draw`` makes of a replay; ``label`` says what it shows."""
+    return Figure(
+        {
+            name: _svg(draw(Plots(replay, PAGE.of_width(width))), label)
+            for name, width in _WIDTHS.items()
+        }
     )
-    return Figure(label, wide, narrow)
 
 
 def _svg(picture: Picture, label: str) -> Markup:

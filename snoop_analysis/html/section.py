@@ -28,6 +28,12 @@ class Source:
         """The report of the replay, made once."""
         return self.replay.report()
 
+    @cached_property
+    def began_us(self) -> int | None:
+        """The time of the first event, in microseconds since 1970; None where none has one."""
+        ((first_us,),) = self.replay.query("SELECT first_us FROM covered").fetchall()
+        return first_us  # type: ignore[no-any-return]
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

@@ -5,7 +5,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from snoop_analysis.display.cells import cell, is_number
+from snoop_analysis.display.cells import cell
 
 TEMPLATES: Final = Environment(
     loader=PackageLoader("snoop_analysis", "html"),
@@ -15,4 +15,3 @@ TEMPLATES: Final = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters["cell"] = cell
-TEMPLATES.tests["right"] = is_number

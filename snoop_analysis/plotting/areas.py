@@ -12,17 +12,26 @@ from snoop_analysis.plotting.style import Picture, Style
 from snoop_analysis.plotting.treemap import Tile
 
 _LETTER: Final = 6.2  # pixels, of the font's average at 11 pixels
-_LINE: Final = 16
+_SIZE: Final = 11
+_LINE: Final = 14
+_MARGIN: Final = 5
 
 
-def area(tile: Tile, name: str, width: int, height: int) -> dict[str, object]:
-    """Where a tile is in a picture of this size, and as much of ``name`` as it has room for."""
+def area(tile: Tile, name: str, number: str, width: int, height: int) -> dict[str, object]:
+    """Where a tile is in a picture of this size, and what it has room for.
+
+    That is the name's last parts, and under them how much it stands for.
+    """
+    room = tile.width * width - 2 * _MARGIN
+    lines = int((tile.height * height - _MARGIN) / _LINE) if room >= 3 * _LETTER else 0
+    words = [_ending(name, int(room / _LETTER)), number]
     return {
         "x": tile.x,
         "x2": tile.x + tile.width,
         "y": tile.y,
         "y2": tile.y + tile.height,
-        "words": _fitting(name, tile, width, height),
+        "words": "\n".join(words[:lines]),
+        "room": max(room, 0),
     }
 
 
@@ -54,16 +63,30 @@ def areas(
     )
     letters = (
         alt.Chart(data)
-        .mark_text(align="left", baseline="top", dx=5, dy=5, color=style.on_area, fontSize=11)
+        .mark_text(
+            align="left",
+            baseline="top",
+            dx=_MARGIN,
+            dy=_MARGIN,
+            color=style.on_area,
+            fontSize=_SIZE,
+            lineBreak="\n",
+            lineHeight=_LINE,
+            limit=alt.ExprRef("datum.room"),
+        )
         .encode(x=x, y=y, text="words:N")
     )
     chart = alt.layer(rectangles, letters, title=title)
     return chart.properties(width=style.width, height=height)
 
 
-def _fitting(name: str, tile: Tile, width: int, height: int) -> str:
-    """As much of the end of a name as its tile has room for."""
-    letters = int((tile.width * width - 10) / _LETTER)
-    if tile.height * height < _LINE + 4 or letters < 3:
-        return ""
-    return name if len(name) <= letters else "…" + name[1 - letters :]
+def _ending(name: str, letters: int) -> str:
+    """As many of the last parts of a path as ``letters`` have room for; the last one always.
+
+    The files of a directory, ``directory/*``, are one part.
+    """
+    parts = name.removesuffix("/*").split("/")
+    suffix = name[len("/".join(parts)) :]
+    while len(parts) > 1 and len("/".join(parts) + suffix) > letters:
+        parts.pop(0)
+    return "/".join(parts) + suffix

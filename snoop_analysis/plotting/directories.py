@@ -40,7 +40,11 @@ def directories(replay: Replay, style: Style, under: str = "/") -> Picture:
     return areas(
         drawn_areas,
         alt.Color("colour:N", scale=None),
-        [alt.Tooltip("directory:N"), alt.Tooltip("files:Q", format=","), alt.Tooltip("found:Q")],
+        [
+            alt.Tooltip("directory:N"),
+            alt.Tooltip("files:Q", format=","),
+            alt.Tooltip("found:Q", format=","),
+        ],
         f"Files used under {printable(under)}: {root.files:,}",
         style,
         height,
@@ -57,4 +61,4 @@ def _below(root: Directory, name: str) -> Directory | None:
 def _area(tile: Tile, colour: str, width: int, height: int) -> dict[str, object]:
     directory = printable(shown(tile.label))
     said = {"directory": directory, "files": tile.files, "found": tile.found, "colour": colour}
-    return said | area(tile, directory, width, height)
+    return said | area(tile, directory, f"{tile.files:,}", width, height)

@@ -8,19 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from snoop_analysis.display.times import unit_of
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
 
-_UNITS: Final = (
-    ("days", 86_400_000_000),
-    ("hours", 3_600_000_000),
-    ("minutes", 60_000_000),
-    ("seconds", 1_000_000),
-    ("milliseconds", 1_000),
-    ("microseconds", 1),
-)
 _EXACT_US: Final = 1_000_000  # shorter units need the fraction of the second they begin at
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,7 +46,7 @@ def intervals(replay: Replay, number: int) -> tuple[TimeAxis, list[Interval]]:
     ((first_us, last_us),) = replay.query("SELECT first_us, last_us FROM covered").fetchall()
     query = statement("intervals").replace("/* intervals */", str(number))
     rows = replay.query(query).fetchall()
-    unit, length = _unit((last_us or 0) - (first_us or 0))
+    unit, length = unit_of((last_us or 0) - (first_us or 0))
     found = [_interval(row, length) for row in rows]
     ((events,),) = replay.query("SELECT count(*) FROM selected").fetchall()
     drawn = sum(one.found + one.missed + one.without_result for one in found)
@@ -61,11 +54,6 @@ def intervals(replay: Replay, number: int) -> tuple[TimeAxis, list[Interval]]:
     precise = began.isoformat(" ", "seconds" if length >= _EXACT_US else "microseconds")
     title = f"{unit} since {precise.removesuffix('+00:00')} UTC"
     return TimeAxis(title, events - drawn), found
-
-
-def _unit(span_us: int) -> tuple[str, int]:
-    """The largest unit of which there are at least two in ``span_us``."""
-    return next((one for one in _UNITS if span_us >= 2 * one[1]), _UNITS[-1])
 
 
 def _interval(row: Sequence[Any], unit_us: int) -> Interval:

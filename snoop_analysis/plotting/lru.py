@@ -37,14 +37,16 @@ def lru(replay: Replay, style: Style, capacities: Sequence[int] | None = None) -
         return empty("No file was used.", style)
     table = capacity_table(replay.capture, capacities or _up_to(most), arguments)
     unbounded, *bounded = [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()]
-    kept = alt.Scale(type="log")
+    capacities = [row["capacity"] for row in bounded]
+    kept = alt.Scale(type="log", nice=False)
+    marked = alt.Axis(values=capacities, format=",d", labelOverlap="greedy")
     shares = alt.Scale(domain=[0, 1])
     points = [point for row in bounded for point in _points(row, unbounded)]
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=points), title="What a bound on the files would cost")
         .mark_line(point=True)
         .encode(
-            x=alt.X("capacity:Q", title="files kept for each container", scale=kept),
+            x=alt.X("capacity:Q", title="files kept for each container", scale=kept, axis=marked),
             y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%"), scale=shares),
             color=alt.Color(
                 "line:N",

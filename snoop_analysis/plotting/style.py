@@ -13,7 +13,10 @@ import altair as alt
 Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.VConcatChart | alt.FacetChart
 
 # Metrically the same as Arial; comes with vl-convert, so that a file looks the same everywhere.
-FONT: Final = "Liberation Sans, Arial, sans-serif"
+# ``Narrowed`` is defined in html/style.css.
+FONT: Final = "Liberation Sans, Arial, Helvetica, Narrowed, sans-serif"
+LETTERS: Final = 12  # pixels
+_LETTER: Final = 6  # pixels, of the width of most
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Style:
         lines: axes and grid.
         background: behind everything.
         zooms: whether the picture can be zoomed and filtered where it is shown.
+        whole: ``width`` is that of the picture with all its letters, not of the drawing area.
     """
 
     found: str
@@ -42,6 +46,7 @@ class Style:
     background: str
     width: int = 640
     zooms: bool = True
+    whole: bool = False
 
     def of_width(self, width: int) -> "Style":
         """The same in another width."""
@@ -70,6 +75,7 @@ PAGE: Final = Style(
     lines="var(--lines)",
     background="transparent",
     zooms=False,
+    whole=True,
 )
 
 OUTCOMES: Final = ("found", "missed", "no result")
@@ -77,7 +83,26 @@ OUTCOMES: Final = ("found", "missed", "no result")
 
 def calls_axis() -> alt.Axis:
     """An axis of numbers of calls, which are whole."""
-    return alt.Axis(tickCount=5, labelExpr="datum.value % 1 ? '' : format(datum.value, ',')")
+    whole = alt.datum.value % 1 == 0
+    seen = alt.condition(whole, alt.value(1), alt.value(0))
+    return alt.Axis(tickCount=5, format=",d", labelOpacity=seen, gridOpacity=seen, tickOpacity=seen)
+
+
+def time_axis() -> alt.Axis:
+    """An axis of equal intervals; its title may be longer than the axis."""
+    return alt.Axis(titleAnchor="end", tickCount=6)
+
+
+def path_axis(style: Style) -> alt.Axis:
+    """An axis of paths, of which the ends tell more than the beginnings."""
+    letters = _room_for_labels(style) // _LETTER
+    ending = f"'…' + slice(datum.label, {1 - letters})"
+    return alt.Axis(labelExpr=f"length(datum.label) > {letters} ? {ending} : datum.label")
+
+
+def _room_for_labels(style: Style) -> int:
+    """Pixels."""
+    return style.width // 3 if style.whole else style.width // 2
 
 
 def outcome_colour(style: Style) -> alt.Color:
@@ -91,11 +116,29 @@ def outcome_colour(style: Style) -> alt.Color:
     )
 
 
+def filtered(chart: alt.Chart, name: str, field: str, style: Style) -> alt.Chart:
+    """``chart`` with a legend whose entries, clicked, leave ``field`` with that value alone.
+
+    ``name`` tells it from other charts in the same picture.
+    """
+    if not style.zooms:
+        return chart
+    chosen = alt.selection_point(name=f"{name}_{field}", fields=[field], bind="legend")
+    drawn: alt.Chart = chart.add_params(chosen).transform_filter(chosen)
+    return drawn
+
+
 def styled(picture: Picture, style: Style) -> Picture:
-    """``picture`` with the letters and colours of ``style``."""
+    """``picture`` with the letters, colours and width of ``style``."""
     letters = {"font": FONT, "color": style.text, "subtitleColor": style.text}
+    whole = alt.AutoSizeParams(type="fit-x", contains="padding")
     drawn: Picture = (
-        picture.configure(background=style.background, font=FONT)
+        picture.configure(
+            background=style.background,
+            font=FONT,
+            autosize=whole if style.whole else alt.Undefined,
+            padding=0 if style.whole else alt.Undefined,
+        )
         .configure_title(anchor="start", frame="group", fontSize=14, **letters)
         .configure_axis(
             labelColor=style.text,
@@ -103,10 +146,14 @@ def styled(picture: Picture, style: Style) -> Picture:
             domainColor=style.lines,
             tickColor=style.lines,
             gridColor=style.lines,
-            labelLimit=style.width // 2,
+            labelLimit=_room_for_labels(style),
+            labelFontSize=LETTERS,
+            titleFontSize=LETTERS,
             titleFontWeight="normal",
         )
-        .configure_legend(labelColor=style.text, titleColor=style.text, labelLimit=0)
+        .configure_legend(
+            labelColor=style.text, titleColor=style.text, labelLimit=0, labelFontSize=LETTERS
+        )
         .configure_view(stroke=None)
     )
     return drawn

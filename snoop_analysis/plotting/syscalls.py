@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import altair as alt
 
+from snoop_analysis.plotting.labels import label
 from snoop_analysis.plotting.style import (
     OUTCOMES,
     Picture,
     Style,
     calls_axis,
     empty,
+    filtered,
     outcome_colour,
 )
-from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -28,7 +29,7 @@ def syscalls(replay: Replay, style: Style) -> Picture:
     rows = replay.breakdown("syscall").project("syscall, events, hits, misses").fetchall()
     if not rows:
         return empty("No calls were recorded.", style)
-    named = [(printable(name) or "unknown", *counts) for name, *counts in rows[:_MOST]]
+    named = [(label(name) or "unknown", *counts) for name, *counts in rows[:_MOST]]
     if len(rows) > _MOST:
         rest = (sum(row[column] for row in rows[_MOST:]) for column in (1, 2, 3))
         named.append((f"{len(rows) - _MOST} other calls", *rest))
@@ -52,4 +53,4 @@ def syscalls(replay: Replay, style: Style) -> Picture:
         )
         .properties(width=style.width, height=alt.Step(20))
     )
-    return chart
+    return filtered(chart, "syscalls", "outcome", style)

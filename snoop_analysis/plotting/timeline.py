@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from snoop_analysis.plotting.intervals import Interval, intervals
+from snoop_analysis.plotting.intervals import Interval, TimeAxis, intervals
 from snoop_analysis.plotting.style import (
     OUTCOMES,
     Picture,
     Style,
     calls_axis,
     empty,
+    filtered,
     outcome_colour,
+    time_axis,
 )
 
 if TYPE_CHECKING:
@@ -26,30 +28,37 @@ _NUMBER: Final = 80
 
 def timeline(replay: Replay, style: Style) -> Picture:
     """Bars over time: calls that found a file, that missed, that have no result."""
-    axis, found = intervals(replay, _NUMBER)
-    if not found:
+    axis, bars = timeline_bars(replay)
+    if not bars:
         return empty("No event has a time.", style)
     subtitle = [f"{axis.untimed:,} events without a plausible time are not drawn"]
     chart: alt.Chart = (
         alt.Chart(
-            alt.InlineData(values=_bars(found)),
+            alt.InlineData(values=bars),
             title=alt.Title("Calls over time", subtitle=subtitle if axis.untimed else []),
         )
         .mark_bar(binSpacing=0)
         .encode(
-            x=alt.X("start:Q", bin="binned", title=axis.title, axis=alt.Axis(tickCount=6)),
+            x=alt.X("start:Q", bin="binned", title=axis.title, axis=time_axis()),
             x2="end:Q",
-            y=alt.Y("calls:Q", title="calls", axis=calls_axis()),
+            y=alt.Y("calls:Q", title=None, axis=calls_axis()),
             color=outcome_colour(style),
             order=alt.Order("place:Q"),
             tooltip=[alt.Tooltip("outcome:N"), alt.Tooltip("calls:Q", format=",")],
         )
         .properties(width=style.width, height=180)
     )
-    return chart.interactive(bind_y=False) if style.zooms else chart
+    drawn = filtered(chart, "timeline", "outcome", style)
+    return drawn.interactive(bind_y=False) if style.zooms else drawn
 
 
-def _bars(found: list[Interval]) -> list[dict[str, object]]:
+def timeline_bars(replay: Replay) -> tuple[TimeAxis, list[dict[str, Any]]]:
+    """Where the bars stand, and for each ``start``, ``end``, ``outcome``, ``place``, ``calls``."""
+    axis, found = intervals(replay, _NUMBER)
+    return axis, _bars(found)
+
+
+def _bars(found: list[Interval]) -> list[dict[str, Any]]:
     counts: Counter[tuple[float, float, str]] = Counter()
     for one in found:
         for outcome, calls in zip(

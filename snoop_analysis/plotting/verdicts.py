@@ -54,4 +54,4 @@ def _area(tile: Tile, root: str, width: int) -> dict[str, object]:
     _, verdict, *names = tile.label.split("/")
     name = printable(shown(root + "/".join(names)))
     said = {"name": name, "verdict": verdict, "size": in_units(tile.files)}
-    return said | area(tile, name, width, _HEIGHT)
+    return said | area(tile, name, said["size"], width, _HEIGHT)

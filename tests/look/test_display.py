@@ -16,6 +16,8 @@ from tests.analysis.conftest import Record
 
 Shown = Capture | Replay | Report
 
+LEFT, RIGHT = 'style="text-align: left"', 'class="number" style="text-align: right"'
+
 
 @pytest.fixture
 def formatter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
@@ -51,7 +53,7 @@ def test_the_sample_shows_its_counts() -> None:
     assert repr(replay.report()).splitlines()[0] == (
         "247 events, 100 distinct files (70 found), no losses"
     )
-    assert '<td>python3</td><td class="number">247</td><td class="number">100</td>' in (
+    assert f"<td {LEFT}>python3</td><td {RIGHT}>247</td><td {RIGHT}>100</td>" in (
         replay._repr_html_()
     )
     assert repr(replay.capture).splitlines()[-1].split()[-2:] == ["247", "0"]
@@ -64,8 +66,8 @@ def test_relations_are_tables_in_ipython(formatter: Any, hostile: Replay) -> Non
         "TIMESTAMPTZ '2026-01-01 00:00Z' AS t"
     )
     shown, _ = formatter.format(relation)
-    assert "<td>&lt;i&gt;\\x1b\\u202e</td>" in shown["text/html"]
-    assert '<td class="number">12,345</td><td>2026-01-01 00:00:00Z</td>' in shown["text/html"]
+    assert f"<td {LEFT}>&lt;i&gt;\\x1b\\u202e</td>" in shown["text/html"]
+    assert f"<td {RIGHT}>12,345</td><td {LEFT}>2026-01-01 00:00:00Z</td>" in shown["text/html"]
     assert shown["text/plain"].splitlines()[1].startswith("<i>\\x1b\\u202e")
     breakdown, _ = formatter.format(capture.replay().breakdown("file"))
     assert breakdown["text/html"].count("<tr>") == 1 + 20

@@ -25,7 +25,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         line
         for line in subprocess.run(
             ["make", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.splitlines()
+        )
+        .stdout.replace("\\\n", " ")
+        .splitlines()
         if "jupyter lab" in line
     )
     assert "--ServerApp.ip=127.0.0.1" in command

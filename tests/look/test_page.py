@@ -281,7 +281,7 @@ def test_a_capture_without_events_has_a_page(
 
 
 def test_another_section_can_be_added() -> None:
-    more = Section("totals", "More", {"numbers": {"<i>": 1}})
+    more = Section("totals", "More", {"numbers": {"<i>": 1}, "apart": {}, "lacks": {}})
     text = rendered(Capture.sample().replay(), [more])
     assert text.index('<h2 id="totals-title">More</h2>') > text.index("recording-title")
     assert "<dt>&lt;i&gt;</dt>" in text

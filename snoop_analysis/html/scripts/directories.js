@@ -41,7 +41,7 @@ function directoryMap(data, showFiles) {
   }
 
   const label = (part) => (part.name ? `${part.name}/` : "files here");
-  const words = (part) => `${counted(part.files)} files, ${counted(part.found)} found`;
+  const words = (part) => `${numbered(part.files, "file")}, ${counted(part.found)} found`;
   const open = (part) => (part.name ? go(`${here}${part.name}/`) : showFiles(here));
 
   function go(directory) {
@@ -55,7 +55,7 @@ function directoryMap(data, showFiles) {
     const files = all.reduce((sum, part) => sum + part.files, 0);
     drawPath();
     document.getElementById("directory-words").textContent =
-      `${here}: ${counted(files)} files in ${counted(all.length)} places`;
+      `${here}: ${numbered(files, "file")} in ${numbered(all.length, "place")}; the larger an area, the more files`;
     const shown = all.slice(0, MOST_AREAS);
     const rest = all.slice(MOST_AREAS);
     areas.replaceChildren();
@@ -70,7 +70,7 @@ function directoryMap(data, showFiles) {
     const colour = { class: `area-${(place % COLOURS) + 1}` };
     const said = part && { type: "button", title: words(part), "aria-label": `${label(part)} ${words(part)}` };
     const made = part ? element("button", "", { ...colour, ...said }) : element("div", "", colour);
-    made.append(named(part ? label(part) : `${counted(rest.length)} more: see the table`));
+    made.append(part ? named(label(part), part.files) : named(`${counted(rest.length)} more: see the table`));
     if (part) made.addEventListener("click", () => open(part));
     put(made, box);
     const width = box.width * areas.clientWidth;
@@ -94,7 +94,11 @@ function directoryMap(data, showFiles) {
     return inner;
   }
 
-  const named = (name) => element("span", name, { class: "name" });
+  function named(name, files) {
+    const made = element("span", name, { class: "name" });
+    if (files) made.append(element("span", counted(files), { class: "count" }));
+    return made;
+  }
 
   function put(made, box) {
     for (const side of ["left", "top", "width", "height"]) made.style[side] = `${100 * box[side]}%`;

@@ -64,11 +64,13 @@ function fileTable(data) {
     const within = under && ` under ${under}`;
     const listed = found.length > rows.length ? `; the first ${counted(rows.length)} are listed` : "";
     document.getElementById("file-count").textContent =
-      `${counted(found.length)} of ${counted(lower.length)} files${within}${listed}`;
+      `${counted(found.length)} of ${numbered(lower.length, "file")}${within}${listed}`;
     document.getElementById("file-table").setAttribute("aria-rowcount", rows.length + 1);
     for (const row of inSight.values()) row.remove();
     inSight.clear();
     scroller.scrollTop = 0;
+    above.firstChild.style.height = "0";
+    below.firstChild.style.height = `${rows.length * rowHeight}px`; // as high as it may get
     draw();
   }
 
@@ -97,12 +99,22 @@ function fileTable(data) {
     below.firstChild.style.height = `${(rows.length - last) * rowHeight}px`;
   }
 
+  /** Rows are as high as the first one; higher where the window is narrow. */
+  function measure() {
+    const [first] = inSight.values();
+    if (first) rowHeight = first.getBoundingClientRect().height || rowHeight;
+    draw();
+  }
+
   function rowOf(file, place) {
     const row = element("tr", "", { "aria-rowindex": place + 2 });
     const name = element("th", "", { scope: "row" });
     const button = element("button", data.name[file], { type: "button" });
     button.addEventListener("click", () => detail(file));
-    name.append(button);
+    const line = element("div", "", { class: "file" });
+    line.append(button);
+    if (!data.hits[file]) line.append(element("span", "never found", { class: "tag" }));
+    name.append(line);
     row.append(name);
     if (container) row.append(element("td", data.container.values[data.container.places[file]]));
     row.append(
@@ -152,12 +164,9 @@ function fileTable(data) {
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   scroller.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
-  window.addEventListener("resize", draw);
+  window.addEventListener("resize", measure);
   refresh();
-  if (inSight.size) {
-    rowHeight = inSight.values().next().value.getBoundingClientRect().height || rowHeight;
-    draw();
-  }
+  measure();
 
   return {
     /** Show the files under this directory alone, and go there. */

@@ -2,10 +2,11 @@
 
 async function main() {
   tips();
-  if (!document.getElementById("file-data")) return;
-  const data = await unpacked("file-data");
-  const table = fileTable(data);
-  directoryMap(data, (directory) => table.show(directory));
+  if (document.getElementById("file-data")) {
+    const data = await unpacked("file-data");
+    const table = fileTable(data);
+    directoryMap(data, (directory) => table.show(directory));
+  }
   document.documentElement.dataset.ready = "";
 }
 

@@ -18,3 +18,4 @@ function element(tag, text = "", attributes = {}) {
 }
 
 const counted = (number) => number.toLocaleString("en-US");
+const numbered = (number, what) => `${counted(number)} ${what}${number === 1 ? "" : "s"}`;

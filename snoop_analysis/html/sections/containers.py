@@ -10,11 +10,8 @@ from snoop_analysis.sqltext import statement
 def section(source: Source) -> Section:
     """A row for each container, and where there are several, when each was busy."""
     rows = source.replay.query(statement("container_listing"))
-    table = Table(rows.columns, rows.fetchall())
-    busy = figure(
-        source.replay,
-        lambda plots: plots.heatmap(),
-        "Calls by container and time: the darker, the more calls",
-    )
+    table = Table(rows.columns, rows.fetchall()).filled()
+    label = "Calls by container and time: the darker, the more calls"
     several = len(table.rows) > 1
-    return Section("containers", "Containers", {"table": table, "busy": busy if several else None})
+    busy = figure(source.replay, lambda plots: plots.heatmap(), label) if several else None
+    return Section("containers", "Containers", {"table": table, "busy": busy})

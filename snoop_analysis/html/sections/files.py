@@ -24,7 +24,7 @@ def section(source: Source) -> Section | None:
         for name, container, cgroup_id, *others in found
     )
     names, containers, events, hits, misses, first_us, calls = zip(*rows, strict=True)
-    began = min((one for one in first_us if one is not None), default=0)
+    began = source.began_us or 0
     data = {
         "name": names,
         "container": _numbered(containers),

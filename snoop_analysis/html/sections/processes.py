@@ -7,14 +7,20 @@ from snoop_analysis.display.description import Table
 from snoop_analysis.html.section import Section, Source
 
 _MOST: Final = 50
+_SECONDS: Final = "CASE WHEN is_plausible({0}) THEN (epoch_us({0}) - {1}) / 1e6 END"
 
 
 def section(source: Source) -> Section:
     """The processes with most events."""
+    first, last = (
+        _SECONDS.format(column, source.began_us or 0) for column in ("first_seen", "last_seen")
+    )
     counts = source.replay.breakdown("process", "program", "user").project(
-        'process, program, "user", events, files, hits, misses, first_seen, last_seen'
+        'process, program, "user", events, files, hits AS found, misses AS missed, '
+        f'{first} AS "first at, s", {last} AS "last at, s"'
     )
     rows = counts.limit(_MOST + 1).fetchall()
     note = f"The {_MOST} with most events." if len(rows) > _MOST else ""
-    table = Table(counts.columns, rows[:_MOST], note)
-    return Section("processes", "Processes", {"table": table})
+    return Section(
+        "processes", "Processes", {"table": Table(counts.columns, rows[:_MOST], note).filled()}
+    )

@@ -20,10 +20,12 @@ def section(source: Source) -> Section:
         "files never found": files - found,
         "calls succeeded": hits,
         "calls failed": misses,
-        "events excluded": sum(one.excluded for one in report.containers),
+    }
+    apart = {"events excluded": sum(one.excluded for one in report.containers)}
+    lacks = {
         "calls lost": report.dropped_events,
         "paths unreadable": report.defects["unreadable"],
         "paths without base": report.defects["unresolved_base"],
         "files evicted": report.evictions,
     }
-    return Section("totals", "Totals", {"numbers": numbers})
+    return Section("totals", "Totals", {"numbers": numbers, "apart": apart, "lacks": lacks})
