@@ -204,6 +204,7 @@ BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, u64, in_flight, 16384, 0);
 BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, struct execat, execats, 1024, 0);
+BPF_F_TABLE("lru_hash", u64, u64, untold, 1024, 0);
 BPF_RINGBUF_OUTPUT(bell, 1);
 BPF_PROG_ARRAY(steps, 4);
 
@@ -315,6 +316,28 @@ static inline u32 field32(u64 address, u64 at)
 	return load32(address + at);
 }
 #endif
+
+/*
+ * What a tracepoint tells: its arguments. On kernels that may preempt a program which gets these,
+ * and do not run it for other tasks meanwhile, it is the fields of the event that perf makes of
+ * them; an argument of which perf makes none is kept in `untold` by a program of its own.
+ */
+#ifdef ON_EVENTS
+#define TOLD(type, ctx, number, event, field)                                                      \
+	(*(volatile type *)((u64)(ctx) + AT_trace_event_raw_##event##__##field))
+#define UNTOLD(ctx, number, key) take_untold(key)
+#else
+#define TOLD(type, ctx, number, event, field) ((type)(ctx)->args[number])
+#define UNTOLD(ctx, number, key) ((ctx)->args[number])
+#endif
+
+static inline u64 take_untold(u64 key)
+{
+	u64 *kept = untold.lookup(&key), value = kept ? *kept : 0;
+
+	untold.delete(&key);
+	return value;
+}
 
 static inline u64 own_cgroup_id(u64 task)
 {
@@ -1275,7 +1298,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct config *cfg;
 	struct spec *spec;
 	struct call *call;
-	s64 ret = ctx->args[1];
+	s64 ret = TOLD(s64, ctx, 1, sys_exit, ret);
 	bool blocked, compat;
 
 	if (nr >= COMPAT)
@@ -1330,7 +1353,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 /* Attached only once a traced task has a seccomp filter: see is_blocked(). */
 int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	u32 nr = plain_number(ctx->args[1]), entry = nr + 1, tid;
+	u32 nr = plain_number(TOLD(u64, ctx, 1, sys_enter, id)), entry = nr + 1, tid;
 	struct spec *spec;
 	struct config *cfg;
 
@@ -1383,6 +1406,9 @@ int on_prepare_exec(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (is_compat(task))
 		nr += COMPAT;
+#ifdef ON_EVENTS
+	untold.update(&task, &bprm);
+#endif
 	spec = table.lookup(&nr);
 	if (!spec || !(spec->act & ACT_EXEC) || !spec->dirfd[0])
 		return 0;
@@ -1418,8 +1444,8 @@ static inline void recognise_execveat(struct call *call, u64 bprm)
  */
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 task = current_task(), bprm = ctx->args[2], cgroup, interp;
-	u32 old_tid = ctx->args[1];
+	u64 task = current_task(), bprm = UNTOLD(ctx, 2, task), cgroup, interp;
+	u32 old_tid = TOLD(u32, ctx, 1, sched_process_exec, old_pid);
 	struct config *cfg = get_config();
 	struct call *call;
 
@@ -1532,7 +1558,7 @@ static inline struct call *begin_request(u64 req, u64 from, u32 place, bool copi
 
 int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = ctx->args[0], command = req + AT_io_kiocb__cmd;
+	u64 req = TOLD(u64, ctx, 0, io_uring_submit_req, req), command = req + AT_io_kiocb__cmd;
 	struct call *call = begin_request(req, command, uring_kind(req), true);
 
 	if (!call)
@@ -1543,22 +1569,33 @@ int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+#ifdef ON_EVENTS
+int on_uring_failing(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 entry = ctx->args[0], req = ctx->args[1];
+
+	untold.update(&req, &entry);
+	return 0;
+}
+#endif
+
 /* A request with a bad path, bad flags, or what else is looked at before it may run. */
 int on_uring_failed(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = ctx->args[1], entry = ctx->args[0];
+	u64 req = TOLD(u64, ctx, 1, io_uring_req_failed, req), entry = UNTOLD(ctx, 0, req);
 	struct call *call = begin_request(req, entry, uring_kind(req) + URING_ENTRIES, false);
 
 	if (!call)
 		return 0;
-	call->ret = (s32)ctx->args[2];
+	call->ret = TOLD(s32, ctx, 2, io_uring_req_failed, error);
 	begin_rows(ctx, call);
 	return 0;
 }
 
 int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 task = current_task(), req = ctx->args[1], *request, number;
+	u64 task = current_task(), req = TOLD(u64, ctx, 1, io_uring_complete, req);
+	u64 *request, number;
 	u32 kind = uring_kind(req);
 	struct spec *spec = table.lookup(&kind);
 	struct config *cfg = get_config();

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from snoop_capture import btf, cgroups, offsets, privileges
+from snoop_capture import btf, cgroups, offsets, privileges, tracepoints
 from snoop_capture.errors import CaptureError
 from snoop_capture.pod import own_pod
 from snoop_capture.program import Program
@@ -64,6 +64,7 @@ def findings(capture: Path, pod: bool) -> Iterator[Finding]:
         "ring buffer": _ring_buffer,
         "system calls": _syscalls,
         "io_uring": _uring,
+        "tracepoints": _tracepoints,
         "BCC": _bcc,
         "disk": lambda: _disk(capture),
     }
@@ -144,6 +145,17 @@ def _uring() -> str:
             "calls through io_uring are not recorded: Linux 6.0 or newer is needed for them"
         )
     return "calls through it are recorded"
+
+
+def _tracepoints() -> str:
+    if not tracepoints.are_preemptible():
+        return "programs on them are not preempted"
+    if not tracepoints.have_events():
+        raise _LessError(
+            "this kernel preempts programs on raw tracepoints, and events may be lost by that "
+            f"(not_run): mount tracefs at {tracepoints.TRACEFS}, read-only is enough"
+        )
+    return "through the events of perf, where programs are not preempted"
 
 
 def _bcc() -> str:

@@ -26,18 +26,25 @@ MAPS: Final = (
     "control", "config", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen"
 )  # fmt: skip
 _HOOKS: Final = {
-    "on_sys_exit": ("sys_exit",),
-    "on_exec": ("sched_process_exec",),
+    "on_sys_exit": ("raw_syscalls:sys_exit",),
+    "on_exec": ("sched:sched_process_exec",),
 }
 _OPTIONAL_HOOKS: Final = {
-    "on_prepare_exec": ("sched_prepare_exec",),  # since 6.10
-    "on_uring_create": ("io_uring_create",),  # not where the kernel was built without io_uring
+    "on_prepare_exec": ("sched:sched_prepare_exec",),  # since 6.10
+    "on_uring_create": ("io_uring:io_uring_create",),  # not where it was built without io_uring
 }
 _URING_HOOKS: Final = {
-    "on_uring_submit": ("io_uring_submit_req", "io_uring_submit_sqe"),  # since 6.3, and before
-    "on_uring_failed": ("io_uring_req_failed",),
-    "on_uring_complete": ("io_uring_complete",),
+    "on_uring_submit": (
+        "io_uring:io_uring_submit_req",  # since 6.3
+        "io_uring:io_uring_submit_sqe",
+    ),
+    "on_uring_failed": ("io_uring:io_uring_req_failed",),
+    "on_uring_complete": ("io_uring:io_uring_complete",),
 }
+# Where events are used: what the others miss for lack of an argument; before them.
+_ARGUMENT_HOOKS: Final = {"on_uring_failing": ("io_uring:io_uring_req_failed",)}
+# These write no rows, and can always have the arguments.
+_RAW: Final = {"on_prepare_exec", "on_uring_create", *_ARGUMENT_HOOKS}
 _STEPS: Final = {"next_row": 0, "walk": 1}
 
 
@@ -65,19 +72,23 @@ def _load(request: dict[str, Any]) -> dict[str, int]:
         ) from None
     kernel = KernelTypes()
     registers = offsets.registers(kernel)
-    program = _compile(bcc, request["macros"] | _macros(kernel, registers))
+    events = bool(request["events"]) and offsets.knows_types(kernel)
+    program = _compile(bcc, request["macros"] | _macros(kernel, registers, events))
+    kind = bcc.BPF.TRACEPOINT if events else bcc.BPF.RAW_TRACEPOINT
     for name, number in _STEPS.items():
         steps = program["steps"]
-        steps[steps.Key(number)] = steps.Leaf(_function(program, bcc, name).fd)
+        steps[steps.Key(number)] = steps.Leaf(_function(program, name, kind).fd)
     table = program["table"]
     for index, spec in offsets.specs(kernel, registers, _table()).items():
         table[table.Key(index)] = table.Leaf.from_buffer_copy(spec)
     descriptors = {name: program[name].map_fd for name in MAPS}
-    for name, points in _hooks(kernel):
-        function = _function(program, bcc, name)
+    for name, points in _hooks(kernel, events):
+        raw = not events or name in _RAW
+        function = _function(program, name, bcc.BPF.RAW_TRACEPOINT if raw else kind)
         descriptors[f"program:{name}"] = function.fd
-        descriptors[f"link:{name}"] = _attach(bcc, function, points)
-    descriptors["program:on_sys_enter"] = _function(program, bcc, "on_sys_enter").fd
+        descriptors[f"link:{name}"] = _attach(bcc, function, points, raw)
+    if not events:  # attached once it is needed, which an event cannot be without privileges
+        descriptors["program:on_sys_enter"] = _function(program, "on_sys_enter", kind).fd
     return descriptors
 
 
@@ -90,11 +101,11 @@ def _table() -> dict[int, Syscall]:
         ) from None
 
 
-def _macros(kernel: KernelTypes, registers: offsets.Registers) -> dict[str, int]:
+def _macros(kernel: KernelTypes, registers: offsets.Registers, events: bool) -> dict[str, int]:
     numbers = {call.name: index for index, call in _table().items() if index < syscalls.COMPAT}
     return {
         **syscalls.macros(),
-        **offsets.macros(kernel, registers),
+        **offsets.macros(kernel, registers, events),
         **{f"STEP_{name.upper()}": number for name, number in _STEPS.items()},
         "NR_EXECVE": numbers["execve"],
         "NR_EXECVEAT": numbers["execveat"],
@@ -102,13 +113,16 @@ def _macros(kernel: KernelTypes, registers: offsets.Registers) -> dict[str, int]
     }
 
 
-def _hooks(kernel: KernelTypes) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _hooks(kernel: KernelTypes, events: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Programs, and the tracepoint for each: the first of the given that the kernel has."""
-    yield from _HOOKS.items()
     for name, points in _OPTIONAL_HOOKS.items():
-        if any(map(kernel.has_tracepoint, points)):
+        if any(kernel.has_tracepoint(point.partition(":")[2]) for point in points):
             yield name, points
+    yield from _HOOKS.items()
+    if events:
+        yield "on_sys_enter", ("raw_syscalls:sys_enter",)
     if offsets.knows_uring(kernel):
+        yield from _ARGUMENT_HOOKS.items() if events else ()
         yield from _URING_HOOKS.items()
 
 
@@ -127,20 +141,25 @@ def _compile(bcc: Any, macros: dict[str, int]) -> Any:
         raise CaptureError(f"the BPF program does not compile here: {error}") from error
 
 
-def _function(program: Any, bcc: Any, name: str) -> Any:
+def _function(program: Any, name: str, kind: int) -> Any:
     try:
-        return program.load_func(name.encode(), bcc.BPF.RAW_TRACEPOINT)
+        return program.load_func(name.encode(), kind)
     except Exception as error:
         raise CaptureError(f"the kernel refuses the BPF program {name}: {error}") from error
 
 
-def _attach(bcc: Any, function: Any, points: tuple[str, ...]) -> int:
+def _attach(bcc: Any, function: Any, points: tuple[str, ...], raw: bool) -> int:
     for point in points:
-        descriptor = int(bcc.lib.bpf_attach_raw_tracepoint(function.fd, point.encode()))
+        category, _, name = point.encode().partition(b":")
+        descriptor = int(
+            bcc.lib.bpf_attach_raw_tracepoint(function.fd, name)
+            if raw
+            else bcc.lib.bpf_attach_tracepoint(function.fd, category, name)
+        )
         if descriptor >= 0:
             return descriptor
     reason = os.strerror(ctypes.get_errno())
-    raise CaptureError(f"cannot attach to the raw tracepoint {' or '.join(points)}: {reason}")
+    raise CaptureError(f"cannot attach to the tracepoint {' or '.join(points)}: {reason}")
 
 
 if __name__ == "__main__":

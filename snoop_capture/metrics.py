@@ -37,13 +37,14 @@ from prometheus_client.registry import Collector
 from snoop_capture.backlog import NOT_WRITTEN
 from snoop_capture.layout import LOSS_CAUSES
 from snoop_capture.observer import Observer, State
+from snoop_capture.program import NOT_RUN
 from snoop_capture.sealing import REMOVED
 
 MOST_CONTAINERS: Final = 50
 """More than these are counted together, as OTHER."""
 OTHER: Final = "other"
 
-_CAUSES: Final = (*LOSS_CAUSES, NOT_WRITTEN, REMOVED)
+_CAUSES: Final = (*LOSS_CAUSES, NOT_RUN, NOT_WRITTEN, REMOVED)
 _SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _FRESH: Final = 1.0  # seconds in which a page is not made anew, whoever asks
 

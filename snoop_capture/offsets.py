@@ -65,6 +65,18 @@ _URING_FIELDS: Final = (
     "io_open.how.resolve",
     "filename.name",
 )
+# The fields of events, struct trace_event_raw_NAME, that stand for arguments of their tracepoints.
+_EVENT_FIELDS: Final = (
+    "trace_event_raw_sys_exit.ret",
+    "trace_event_raw_sys_enter.id",
+    "trace_event_raw_sched_process_exec.old_pid",
+)
+_URING_EVENT_FIELDS: Final = (
+    "trace_event_raw_io_uring_submit_req.req",
+    "trace_event_raw_io_uring_req_failed.req",
+    "trace_event_raw_io_uring_req_failed.error",
+    "trace_event_raw_io_uring_complete.req",
+)
 _ANCESTOR_IDS: Final = "cgroup.ancestor_ids"
 # Helpers whose results have types.
 _TYPED: Final = ("get_current_task_btf", "task_pt_regs")
@@ -147,7 +159,7 @@ def knows_uring(kernel: KernelTypes) -> bool:
     return _has_all(kernel, _URING_FIELDS)
 
 
-def _knows_types(kernel: KernelTypes) -> bool:
+def knows_types(kernel: KernelTypes) -> bool:
     """Does the verifier know the types of the current task and its registers? Since Linux 5.15.
 
     On arm64 it is not relied on before that has run there.
@@ -159,11 +171,18 @@ def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
     return all(kernel.offset(field) is not None for field in fields)
 
 
-def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
-    """The macros ``AT_struct__field`` and what else depends on the kernel."""
+def macros(kernel: KernelTypes, layout: Registers, events: bool) -> dict[str, int]:
+    """The macros ``AT_struct__field`` and what else depends on the kernel.
+
+    With ``events`` the programs get these instead of the arguments of tracepoints.
+    """
     fields = kernel.offsets(_FIELDS)
     if knows_uring(kernel):
         fields |= kernel.offsets(_URING_FIELDS)
+    if events:
+        fields |= kernel.offsets(_EVENT_FIELDS)
+    if events and knows_uring(kernel):
+        fields |= kernel.offsets(_URING_EVENT_FIELDS)
     if kernel.offset(_ANCESTOR_IDS) is not None:
         fields |= kernel.offsets([_ANCESTOR_IDS])
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
@@ -173,7 +192,8 @@ def macros(kernel: KernelTypes, layout: Registers) -> dict[str, int]:
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
         **(_X32 if platform.machine() == "x86_64" else {}),
-        **({"KNOWN_TYPES": 1} if _knows_types(kernel) else {}),
+        **({"KNOWN_TYPES": 1} if knows_types(kernel) else {}),
+        **({"ON_EVENTS": 1} if events else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,
         "REGS_WORDS": layout.words,

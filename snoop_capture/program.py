@@ -15,7 +15,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from snoop_capture import privileges
+from snoop_capture import privileges, tracepoints
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
 
@@ -25,20 +25,40 @@ _SECCOMP_AT: Final = 24
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
 _MAX_DESCRIPTORS: Final = 64
+# struct bpf_prog_info up to what says how often a program was not run, since 5.12 (linux/bpf.h).
+_PROGRAM_INFO: Final = struct.Struct("=208xQ")
+
+NOT_RUN: Final = "not_run"
+"""Why events may be lost that the kernel did not run the program for: a cause beside the others."""
 
 
 class Program:
     """The BPF program, attached; it runs until ``close``.
 
+    Attributes:
+        is_on_events: whether it runs on perf's events.
+
+    Args:
+        layout: of the ring.
+        events: whether it is to run on perf's events, where it is never preempted, instead of raw
+            tracepoints, which cost less; by default where that matters and is possible.
+
     Raises:
         CaptureError: it cannot be compiled, loaded or attached here.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, events: bool | None = None) -> None:
+        if events is None:
+            events = tracepoints.are_preemptible() and tracepoints.have_events()
         self.layout = layout
-        self.descriptors = _load(layout)
+        self.descriptors = _load(layout, events)
         self._config = self.map_memory("config", mmap.PAGESIZE)
         self._roots = 0
+        # On raw tracepoints this comes later, if at all.
+        self.is_on_events = "link:on_sys_enter" in self.descriptors
+        self._not_run_before = self._not_run()
+        if self.is_on_events:
+            self._watch_from_now()
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +128,9 @@ class Program:
             reason = os.strerror(ctypes.get_errno())
             raise CaptureError(f"cannot attach to the raw tracepoint sys_enter: {reason}")
         self.descriptors["link:on_sys_enter"] = link
+        self._watch_from_now()
+
+    def _watch_from_now(self) -> None:
         self._config[_WATCHED_AT : _WATCHED_AT + 8] = struct.pack("=Q", time.monotonic_ns())
 
     def detach(self) -> None:
@@ -123,6 +146,17 @@ class Program:
             found.setdefault(cgroup, {})[LOSS_CAUSES[cause]] = int.from_bytes(value, sys.byteorder)
         return found
 
+    def not_run(self) -> int:
+        """How often the kernel left a program out, because it was interrupted on that CPU.
+
+        For calls of all cgroups, and of all kinds: no more events are lost by that.
+        """
+        return self._not_run() - self._not_run_before
+
+    def _not_run(self) -> int:
+        programs = [d for name, d in self.descriptors.items() if name.startswith("program:")]
+        return sum(map(_times_not_run, programs))
+
     def close(self) -> None:
         """Detach, and give the kernel's memory back."""
         self.detach()
@@ -131,8 +165,8 @@ class Program:
             os.close(self.descriptors.popitem()[1])
 
 
-def _load(layout: Layout) -> dict[str, int]:
-    request = {"macros": layout.macros()}
+def _load(layout: Layout, events: bool) -> dict[str, int]:
+    request = {"macros": layout.macros(), "events": events}
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = subprocess.Popen(
@@ -166,6 +200,21 @@ def _with_cause(error: str, complaint: bytes) -> str:
     lines = complaint.decode(errors="replace").splitlines()
     causes = [line for line in lines if "error:" in line]
     return f"{error} ({causes[0].strip()})" if causes else error
+
+
+def _times_not_run(descriptor: int) -> int:
+    """0 also where the kernel does not count it, bpf(2) BPF_OBJ_GET_INFO_BY_FD.
+
+    Raises:
+        CaptureError: the kernel does not let this process ask.
+    """
+    libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    info = ctypes.create_string_buffer(_PROGRAM_INFO.size)
+    size = ctypes.c_uint32(_PROGRAM_INFO.size)
+    if libbpf.bpf_obj_get_info_by_fd(descriptor, info, ctypes.byref(size)):
+        raise CaptureError(f"cannot ask for a BPF program: {os.strerror(ctypes.get_errno())}")
+    (times,) = _PROGRAM_INFO.unpack(info.raw)
+    return int(times)
 
 
 def _entries(descriptor: int, key_size: int, value_size: int) -> list[tuple[bytes, bytes]]:

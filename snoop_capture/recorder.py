@@ -17,7 +17,7 @@ from snoop_capture.layout import Layout, layout_for
 from snoop_capture.limits import Limits
 from snoop_capture.observer import Observer, State
 from snoop_capture.opcodes import opcode_table
-from snoop_capture.program import Program
+from snoop_capture.program import NOT_RUN, Program
 from snoop_capture.recovery import recover
 from snoop_capture.ring import Ring
 from snoop_capture.rows import Rows
@@ -106,7 +106,7 @@ class Recorder:
         self._writes: collections.deque[_Writing] = collections.deque()
         self._observer = observer or Observer()
         self._storage = SessionWriter(
-            session, metadata, limits, self._observer, self._ring.lost, self._hurries
+            session, metadata, limits, self._observer, self._lost, self._hurries
         )
         self._begin_segment()
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
@@ -221,6 +221,9 @@ class Recorder:
         """Must events come out of the ring although the disk hangs, and may they wait in memory?"""
         waiting = sum(writing.bytes for writing in self._writes)
         return self._ring.fill() >= _FULL and waiting < self._queue_bytes
+
+    def _lost(self) -> dict[str, int]:
+        return self._ring.lost() | {NOT_RUN: self._program.not_run()}
 
     def _hurries(self) -> bool:
         return len(self._writes) >= _MOST_BATCHES - 1

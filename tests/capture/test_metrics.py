@@ -97,7 +97,7 @@ def test_before_the_first_event(metrics: Metrics) -> None:
     samples = scrape(metrics)
     assert "snoop_last_event_timestamp_seconds" not in {name for name, _ in samples}
     dropped = {cause: n for (name, cause), n in samples.items() if "dropped" in name}
-    causes = ("ring_full", "busy", "tail_call", "not_written", "removed")
+    causes = ("ring_full", "busy", "tail_call", "not_run", "not_written", "removed")
     assert dropped == dict.fromkeys(causes, 0)  # so that the first loss is an increase
 
 

@@ -6,6 +6,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 PYTHONPATH="$C
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t cgroup2 none /sys/fs/cgroup
+mount -t tracefs none /sys/kernel/tracing
 mkdir -p /dev/pts /dev/shm
 mount -t devpts none /dev/pts
 mount -t tmpfs none /dev/shm
