@@ -38,9 +38,9 @@ from snoop_format.summary import SUMMARY_FILE
 RATES: Final = (100, 10_000, 100_000)
 FILES: Final = "/usr/lib/many/file-"  # what bench/load.c asks for
 OPTIONS: Final = ["--metrics-addr=", "--log-level=warning"]
-LONG: Final = ["--rotate-interval=30s", "--rotate-size=16M", "--max-size=32M"]
+LONG: Final = ["--rotate-interval=30s", "--rotate-size=16M", "--max-size=16M"]
 SHORT: Final = ["--rotate-interval=1s", "--rotate-size=1M", "--max-size=256K"]
-WARM: Final = 60.0  # seconds of a life until every buffer has been full once
+WARM: Final = 90.0  # seconds of a life until all has happened once, removal of segments too
 GROWTH: Final = 1.05  # of the memory within a life that is still called flat
 STEP_MB: Final = 4.0
 PATIENCE: Final = 60.0

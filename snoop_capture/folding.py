@@ -25,7 +25,8 @@ def fold(summary: pa.Table, segment: Path) -> pa.Table:
         OSError, pa.ArrowException: the segment cannot be read.
     """
     added: list[pa.Table] = []
-    with pq.ParquetFile(segment) as parquet:
+    # Not read ahead: the thread that does so may outlive the interpreter, and aborts it.
+    with pq.ParquetFile(segment, pre_buffer=False) as parquet:
         for group in range(parquet.num_row_groups):
             columns = [name for name in _READ if name in parquet.schema_arrow.names]
             added.append(_accesses(parquet.read_row_group(group, columns, use_threads=False)))
