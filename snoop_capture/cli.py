@@ -73,10 +73,12 @@ def run(
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
     """
     load_libraries()
+    from snoop_capture import logs
     from snoop_capture.clients import warning
     from snoop_capture.limits import Limits
     from snoop_capture.run import run as record
 
+    logs.set_up("warning", logs.CONSOLE)
     if said := warning(command):
         click.echo(f"snoop-capture: {said}", err=True)
     capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))

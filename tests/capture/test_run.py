@@ -257,6 +257,7 @@ def test_a_full_disk_ends_the_recording_not_the_command(record: Recorder, tmp_pa
     recording = record(command, *options, wrapper=wrapper)
     assert (recording.code, recording.stdout) == (1, b"end\n")
     assert "ends early: No space left on device; what was written before is" in recording.stderr
+    assert "snoop-capture: cannot write the capture: No space left" in recording.stderr
     partial = Recording(copy, 1, b"", "")
     assert len(partial.rows) > 100
     assert [row["seq"] for row in partial.rows] == list(range(len(partial.rows)))
