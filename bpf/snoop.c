@@ -331,6 +331,7 @@ static inline u32 field32(u64 address, u64 at)
 #define UNTOLD(ctx, number, key) ((ctx)->args[number])
 #endif
 
+/* What was kept last under this key; 0 if nothing was. */
 static inline u64 take_untold(u64 key)
 {
 	u64 *kept = untold.lookup(&key), value = kept ? *kept : 0;
@@ -1507,7 +1508,7 @@ static inline u64 path_of(u64 from, u8 place, bool copied)
 
 static inline s32 dirfd_of(u64 from, u8 place)
 {
-	return place ? (s32)field_of(from, place) : AT_FDCWD;
+	return place && from ? (s32)field_of(from, place) : AT_FDCWD;
 }
 
 /* Gives the request a number; one that was in its place before is over, seen or not. */
@@ -1520,7 +1521,10 @@ static inline void number_request(struct call *call, u64 req)
 	in_flight.update(&req, &call->request);
 }
 
-/* The call that a request makes, with its fields `from` there, in the places of table[place]. */
+/*
+ * The call that a request makes, with its fields `from` there, in the places of table[place]. Where
+ * they are is not known (0) if a program that should have kept it was not run.
+ */
 static inline struct call *begin_request(u64 req, u64 from, u32 place, bool copied)
 {
 	struct spec *spec = table.lookup(&place);
@@ -1547,7 +1551,7 @@ static inline struct call *begin_request(u64 req, u64 from, u32 place, bool copi
 	call->path[1] = path_of(from, spec->path[1], copied);
 	call->dirfd[0] = dirfd_of(from, spec->dirfd[0]);
 	call->dirfd[1] = dirfd_of(from, spec->dirfd[1]);
-	if (spec->flags)
+	if (spec->flags && from)
 		call->flags = (u32)field_of(from, spec->flags);
 	else
 		call->kind |= KIND_NO_FLAGS;
@@ -1579,10 +1583,25 @@ int on_uring_failing(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
+/*
+ * What the program wrote for the request, struct io_uring_sqe. The one that was kept is not that of
+ * this event where perf's events were in use before the recorder came: they are run first then.
+ */
+static inline u64 failed_entry(struct bpf_raw_tracepoint_args *ctx, u64 req)
+{
+	u64 entry = UNTOLD(ctx, 0, req);
+
+#ifdef ON_EVENTS
+	if (load(entry + AT_io_uring_sqe__addr) != TOLD(u64, ctx, 0, io_uring_req_failed, addr))
+		return 0;
+#endif
+	return entry;
+}
+
 /* A request with a bad path, bad flags, or what else is looked at before it may run. */
 int on_uring_failed(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = TOLD(u64, ctx, 1, io_uring_req_failed, req), entry = UNTOLD(ctx, 0, req);
+	u64 req = TOLD(u64, ctx, 1, io_uring_req_failed, req), entry = failed_entry(ctx, req);
 	struct call *call = begin_request(req, entry, uring_kind(req) + URING_ENTRIES, false);
 
 	if (!call)

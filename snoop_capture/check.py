@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from snoop_capture import btf, cgroups, offsets, privileges, tracepoints
+from snoop_capture import btf, cgroups, offsets, privileges
 from snoop_capture.errors import CaptureError
 from snoop_capture.pod import own_pod
 from snoop_capture.program import Program
@@ -64,7 +64,6 @@ def findings(capture: Path, pod: bool) -> Iterator[Finding]:
         "ring buffer": _ring_buffer,
         "system calls": _syscalls,
         "io_uring": _uring,
-        "tracepoints": _tracepoints,
         "BCC": _bcc,
         "disk": lambda: _disk(capture),
     }
@@ -147,17 +146,6 @@ def _uring() -> str:
     return "calls through it are recorded"
 
 
-def _tracepoints() -> str:
-    if not tracepoints.are_preemptible():
-        return "programs on them are not preempted"
-    if not tracepoints.have_events():
-        raise _LessError(
-            "this kernel preempts programs on raw tracepoints, and events may be lost by that "
-            f"(not_run): mount tracefs at {tracepoints.TRACEFS}, read-only is enough"
-        )
-    return "through the events of perf, where programs are not preempted"
-
-
 def _bcc() -> str:
     try:
         import bcc
@@ -199,6 +187,8 @@ def _recording() -> str:
             raise _LessError(f"attached in {took:.1f} s; the own cgroup is not in the mounted tree")
         program.trace(cgroups.cgroup_id(found))
         _await_event(Ring(program))
+        if program.obstacle:
+            raise _LessError(program.obstacle)
     return f"attached in {took:.1f} s, and saw an event"
 
 

@@ -180,8 +180,7 @@ def _trial(program: "Program", capture: Path, user: User) -> int:
     except OSError:
         found |= _UNWRITABLE
     try:
-        program.losses()
-        program.attach_sys_enter()
+        program.rehearse()
     except (OSError, CaptureError):
         found |= _NEEDS_CAPABILITIES
     return found

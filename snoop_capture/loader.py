@@ -6,21 +6,21 @@ BCC brings LLVM, some 100 MB of it; the recorder that runs for months must not c
 (unix(7), SCM_RIGHTS), which keep the maps and the attachments alive.
 """
 
-import ctypes
 import json
 import os
 import platform
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from snoop_capture import offsets, syscalls
+from snoop_capture import offsets, syscalls, tracepoints
 from snoop_capture.btf import KernelTypes
 from snoop_capture.errors import CaptureError
 from snoop_capture.syscalls import Syscall, syscall_table
 from snoop_capture.targets import MAX_ROOTS
+from snoop_capture.tracepoints import SYS_ENTER
 
 MAPS: Final = (
     "control", "config", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen"
@@ -53,14 +53,20 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     os.chdir("/")  # the compiler needs a working directory that is there
     try:
-        descriptors = _load(json.load(sys.stdin))
-        reply: dict[str, Any] = {"names": list(descriptors)}
+        request = json.load(sys.stdin)
+        preempted = tracepoints.are_preemptible()
+        obstacle = tracepoints.obstacle() if preempted else None
+        events = request["events"]
+        if events is None:
+            events = preempted and obstacle is None
+        descriptors = _load(request["macros"], events)
+        reply: dict[str, Any] = {"names": list(descriptors), "events": events, "obstacle": obstacle}
     except CaptureError as error:
         descriptors, reply = {}, {"error": str(error)}
     socket.send_fds(channel, [json.dumps(reply).encode()], list(descriptors.values()))
 
 
-def _load(request: dict[str, Any]) -> dict[str, int]:
+def _load(macros: dict[str, int], events: bool) -> dict[str, int]:
     os.environ["BCC_KERNEL_SOURCE"] = str(_bpf_directory() / "include")
     try:
         import bcc
@@ -72,8 +78,7 @@ def _load(request: dict[str, Any]) -> dict[str, int]:
         ) from None
     kernel = KernelTypes()
     registers = offsets.registers(kernel)
-    events = bool(request["events"]) and offsets.knows_types(kernel)
-    program = _compile(bcc, request["macros"] | _macros(kernel, registers, events))
+    program = _compile(bcc, macros | _macros(kernel, registers, events))
     kind = bcc.BPF.TRACEPOINT if events else bcc.BPF.RAW_TRACEPOINT
     for name, number in _STEPS.items():
         steps = program["steps"]
@@ -86,9 +91,10 @@ def _load(request: dict[str, Any]) -> dict[str, int]:
         raw = not events or name in _RAW
         function = _function(program, name, bcc.BPF.RAW_TRACEPOINT if raw else kind)
         descriptors[f"program:{name}"] = function.fd
-        descriptors[f"link:{name}"] = _attach(bcc, function, points, raw)
-    if not events:  # attached once it is needed, which an event cannot be without privileges
-        descriptors["program:on_sys_enter"] = _function(program, "on_sys_enter", kind).fd
+        descriptors[f"link:{name}"] = _attach(function.fd, points, raw)
+    descriptors["program:on_sys_enter"] = _function(program, "on_sys_enter", kind).fd
+    if events:  # to open one takes privileges that are given up before it is needed
+        descriptors["event:on_sys_enter"] = _first(tracepoints.open_event, (SYS_ENTER,))
     return descriptors
 
 
@@ -119,8 +125,6 @@ def _hooks(kernel: KernelTypes, events: bool) -> Iterator[tuple[str, tuple[str, 
         if any(kernel.has_tracepoint(point.partition(":")[2]) for point in points):
             yield name, points
     yield from _HOOKS.items()
-    if events:
-        yield "on_sys_enter", ("raw_syscalls:sys_enter",)
     if offsets.knows_uring(kernel):
         yield from _ARGUMENT_HOOKS.items() if events else ()
         yield from _URING_HOOKS.items()
@@ -148,17 +152,24 @@ def _function(program: Any, name: str, kind: int) -> Any:
         raise CaptureError(f"the kernel refuses the BPF program {name}: {error}") from error
 
 
-def _attach(bcc: Any, function: Any, points: tuple[str, ...], raw: bool) -> int:
+def _attach(program: int, points: tuple[str, ...], raw: bool) -> int:
+    if raw:
+        return _first(lambda point: tracepoints.attach_raw(point, program), points)
+    event = _first(tracepoints.open_event, points)
+    try:
+        tracepoints.attach(event, program)
+    except OSError as error:
+        raise CaptureError(f"cannot attach to the event {points[0]}: {error.strerror}") from error
+    return event
+
+
+def _first(get: Callable[[str], int], points: tuple[str, ...]) -> int:
+    """What can be had of the first of some tracepoints that this kernel has."""
     for point in points:
-        category, _, name = point.encode().partition(b":")
-        descriptor = int(
-            bcc.lib.bpf_attach_raw_tracepoint(function.fd, name)
-            if raw
-            else bcc.lib.bpf_attach_tracepoint(function.fd, category, name)
-        )
-        if descriptor >= 0:
-            return descriptor
-    reason = os.strerror(ctypes.get_errno())
+        try:
+            return get(point)
+        except OSError as error:
+            reason = error.strerror
     raise CaptureError(f"cannot attach to the tracepoint {' or '.join(points)}: {reason}")
 
 

@@ -74,8 +74,10 @@ _EVENT_FIELDS: Final = (
 _URING_EVENT_FIELDS: Final = (
     "trace_event_raw_io_uring_submit_req.req",
     "trace_event_raw_io_uring_req_failed.req",
+    "trace_event_raw_io_uring_req_failed.addr",
     "trace_event_raw_io_uring_req_failed.error",
     "trace_event_raw_io_uring_complete.req",
+    "io_uring_sqe.addr",
 )
 _ANCESTOR_IDS: Final = "cgroup.ancestor_ids"
 # Helpers whose results have types.
@@ -159,7 +161,7 @@ def knows_uring(kernel: KernelTypes) -> bool:
     return _has_all(kernel, _URING_FIELDS)
 
 
-def knows_types(kernel: KernelTypes) -> bool:
+def _knows_types(kernel: KernelTypes) -> bool:
     """Does the verifier know the types of the current task and its registers? Since Linux 5.15.
 
     On arm64 it is not relied on before that has run there.
@@ -192,7 +194,7 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool) -> dict[str, in
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
         **(_X32 if platform.machine() == "x86_64" else {}),
-        **({"KNOWN_TYPES": 1} if knows_types(kernel) else {}),
+        **({"KNOWN_TYPES": 1} if events or _knows_types(kernel) else {}),
         **({"ON_EVENTS": 1} if events else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,

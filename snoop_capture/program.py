@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from snoop_capture import privileges, tracepoints
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
+from snoop_capture.tracepoints import SYS_ENTER
 
 _CONFIG: Final = struct.Struct("=IIQQII")
 _WATCHED_AT: Final = 16
@@ -37,6 +38,8 @@ class Program:
 
     Attributes:
         is_on_events: whether it runs on perf's events.
+        obstacle: why it does not, where it would have to, for it is preempted otherwise; and what
+            to do about it.
 
     Args:
         layout: of the ring.
@@ -48,17 +51,14 @@ class Program:
     """
 
     def __init__(self, layout: Layout, events: bool | None = None) -> None:
-        if events is None:
-            events = tracepoints.are_preemptible() and tracepoints.have_events()
         self.layout = layout
-        self.descriptors = _load(layout, events)
+        reply, self.descriptors = _load(layout, events)
+        self.is_on_events: bool = reply["events"]
+        self.obstacle: str | None = reply["obstacle"]
         self._config = self.map_memory("config", mmap.PAGESIZE)
         self._roots = 0
-        # On raw tracepoints this comes later, if at all.
-        self.is_on_events = "link:on_sys_enter" in self.descriptors
+        self._programs = [d for name, d in self.descriptors.items() if name.startswith("program:")]
         self._not_run_before = self._not_run()
-        if self.is_on_events:
-            self._watch_from_now()
 
     def __enter__(self) -> Self:
         return self
@@ -111,27 +111,31 @@ class Program:
         Raises:
             CaptureError: the program cannot be attached any more.
         """
-        if "link:on_sys_enter" not in self.descriptors and self._config[_SECCOMP_AT]:
-            self.attach_sys_enter()
+        if "link:on_sys_enter" in self.descriptors or not self._config[_SECCOMP_AT]:
+            return
+        try:
+            self.descriptors["link:on_sys_enter"] = self._attach_sys_enter()
+        except OSError as error:
+            raise CaptureError(f"cannot attach to {SYS_ENTER}: {error.strerror}") from error
+        self._config[_WATCHED_AT : _WATCHED_AT + 8] = struct.pack("=Q", time.monotonic_ns())
 
-    def attach_sys_enter(self) -> None:
-        """Watch what calls enter with.
+    def rehearse(self) -> None:
+        """Do what takes a privilege on some kernels, in a process that ends then: to no effect.
 
         Raises:
-            CaptureError: the program cannot be attached any more.
+            CaptureError, OSError: the kernel refuses.
         """
-        libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
-        link = libbpf.bpf_raw_tracepoint_open(
-            b"sys_enter", self.descriptors["program:on_sys_enter"]
-        )
-        if link < 0:
-            reason = os.strerror(ctypes.get_errno())
-            raise CaptureError(f"cannot attach to the raw tracepoint sys_enter: {reason}")
-        self.descriptors["link:on_sys_enter"] = link
-        self._watch_from_now()
+        self.losses()
+        self.not_run()
+        if not self.is_on_events:
+            self._attach_sys_enter()
 
-    def _watch_from_now(self) -> None:
-        self._config[_WATCHED_AT : _WATCHED_AT + 8] = struct.pack("=Q", time.monotonic_ns())
+    def _attach_sys_enter(self) -> int:
+        program = self.descriptors["program:on_sys_enter"]
+        if not self.is_on_events:
+            return tracepoints.attach_raw(SYS_ENTER, program)
+        tracepoints.attach(self.descriptors["event:on_sys_enter"], program)
+        return self.descriptors.pop("event:on_sys_enter")
 
     def detach(self) -> None:
         """Take the program off its hooks; what is in the ring stays readable."""
@@ -154,8 +158,7 @@ class Program:
         return self._not_run() - self._not_run_before
 
     def _not_run(self) -> int:
-        programs = [d for name, d in self.descriptors.items() if name.startswith("program:")]
-        return sum(map(_times_not_run, programs))
+        return sum(map(_times_not_run, self._programs))
 
     def close(self) -> None:
         """Detach, and give the kernel's memory back."""
@@ -165,7 +168,8 @@ class Program:
             os.close(self.descriptors.popitem()[1])
 
 
-def _load(layout: Layout, events: bool) -> dict[str, int]:
+def _load(layout: Layout, events: bool | None) -> tuple[dict[str, Any], dict[str, int]]:
+    """What the loader replied, and the descriptors that it gave."""
     request = {"macros": layout.macros(), "events": events}
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -184,7 +188,7 @@ def _load(layout: Layout, events: bool) -> dict[str, int]:
     reply = json.loads(message)
     if "error" in reply:
         raise CaptureError(_with_cause(reply["error"], complaint))
-    return dict(zip(reply["names"], descriptors, strict=True))
+    return reply, dict(zip(reply["names"], descriptors, strict=True))
 
 
 def _end(child: "subprocess.Popen[bytes]", complaint: bytes) -> str:

@@ -4,6 +4,7 @@
 import collections
 import concurrent.futures
 import functools
+import logging
 import math
 import platform
 import time
@@ -35,6 +36,8 @@ _PATIENCE: Final = 0.05  # seconds that a poll waits for a disk that hangs
 _FULL: Final = 0.5  # part of the ring: from there on events wait in memory while the disk hangs
 _MOST_PATIENCE: Final = 3600.0
 _MARGIN: Final = 1.0  # seconds more than the end of a session has
+
+_log = logging.getLogger(__name__)
 
 _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 
@@ -105,6 +108,9 @@ class Recorder:
         self._queue_bytes = limits.queue_bytes
         self._writes: collections.deque[_Writing] = collections.deque()
         self._observer = observer or Observer()
+        if program.obstacle:
+            _log.warning("%s", program.obstacle)
+        metadata = dict(metadata) | {"preemptible": program.obstacle is not None}
         self._storage = SessionWriter(
             session, metadata, limits, self._observer, self._lost, self._hurries
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from snoop_capture import cgroups, tracepoints
+from snoop_capture import cgroups
 from snoop_capture.confinement import confine, import_what_is_needed, recorders_user
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
@@ -83,7 +83,6 @@ def record(recording: Recording) -> Ended:
     """
     signals = _Signals()
     with Program(layout_here(recording.ring_bytes)) as program:
-        _warn_of_preemption(program)
         for left_out in recording.target.without:
             program.leave_out(cgroups.cgroup_id(left_out))
         import_what_is_needed()
@@ -108,15 +107,6 @@ def record(recording: Recording) -> Ended:
         recording.observer.ended()
         totals = recorder.stop(containers, time.monotonic() + recording.shutdown_timeout)
         return Ended(session, totals)
-
-
-def _warn_of_preemption(program: Program) -> None:
-    if tracepoints.are_preemptible() and not program.is_on_events:
-        _log.warning(
-            "this kernel preempts programs on raw tracepoints, and events may be lost by that: "
-            "mount tracefs at %s, read-only is enough",
-            tracepoints.TRACEFS,
-        )
 
 
 def _metadata(recording: Recording) -> dict[str, Any]:

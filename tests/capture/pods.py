@@ -23,6 +23,7 @@ VOLUME = "/mnt"
 OWN_CGROUPS = "/sys/fs/cgroup"
 NODES_CGROUPS = "/run/host/sys/fs/cgroup"
 """The manifests have it elsewhere; but nothing can be made in the root of this machine."""
+TRACING = "/sys/kernel/tracing"
 VOLUME_GROUP = 2000
 """The pod's fsGroup: the kubelet gives volumes to it, and has all containers be in it."""
 
@@ -175,6 +176,7 @@ class Node:
             {"destination": "/sys/fs", "type": "tmpfs", "source": "none"},
             {"destination": OWN_CGROUPS, "type": "cgroup", "source": "cgroup", "options": ["ro"]},
             bind("/sys/fs/cgroup", NODES_CGROUPS, "ro"),
+            bind(TRACING, TRACING, "ro"),
             bind(str(volume), VOLUME, "rw"),
         ]
         spec["mounts"] += [bind(str(b), str(a), "ro") for a, b in (files or {}).items()]

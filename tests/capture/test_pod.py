@@ -27,6 +27,7 @@ from tests.capture.pods import (
     NAMESPACES,
     POD_CGROUP,
     POD_UID,
+    TRACING,
     VOLUME,
     VOLUME_GROUP,
     Container,
@@ -296,6 +297,16 @@ def test_check_finds_all_that_is_needed(
         said = node.recorder(command, volume, namespaces=namespaces).end()
     assert re.findall("^(?:NO|less).*", said, re.M) == []
     assert f"/sys/fs/cgroup{POD_CGROUP}" in said
+
+
+@pytest.mark.skipif(not Path(TRACING, "events").exists(), reason="needs tracefs")
+def test_it_can_have_events(tmp_path: Path, volume: Path) -> None:
+    """As it must on Linux 7.0 and newer."""
+    ask = "from snoop_capture import tracepoints; print(tracepoints.obstacle())"
+    with Node(tmp_path, "runc") as node:
+        env = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+        said = node.recorder([sys.executable, "-c", ask], volume, env=env).end()
+    assert said == "None\n"
 
 
 def test_as_another_user_with_file_capabilities(tmp_path: Path, volume: Path, build: Build) -> None:

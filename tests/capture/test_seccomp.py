@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A call that a seccomp filter or a tracer answered looked at no file: neither a hit nor a miss."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from snoop_format.schema import BLOCKED
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
+from tests.capture.services import Service
+from tests.capture.trees import inside, made
 
 pytestmark = pytest.mark.bpf
 
@@ -35,6 +38,16 @@ def test_what_it_lets_by_has_its_result(recording: Recording) -> None:
     opened = recording.where(path="/etc/hostname")
     assert len(opened) == 3
     assert all(row["ret"] > 2 and row["note"] is None for row in opened)
+
+
+def test_a_recorder_without_privileges_sees_it_so_too(
+    tree: Path, capture: Path, build: Build
+) -> None:
+    service = Service(capture, "cgroup", made(tree / "app"))
+    subprocess.run(inside(tree / "app", build("filtered")), check=True)
+    recording = service.stop()
+    assert {row["note"] for row in recording.where(path="/denied")} == {BLOCKED}
+    assert [row["note"] for row in recording.where(path="/etc/hostname")] == [None] * 3
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 """On perf's events the program sees what it sees on raw tracepoints."""
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,23 @@ import pytest
 from snoop_capture import cgroups, tracepoints
 from snoop_capture.btf import KernelTypes
 from snoop_capture.limits import Limits
-from snoop_capture.program import Program
+from snoop_capture.program import NOT_RUN, Program
 from snoop_capture.recorder import Recorder, layout_here
 from snoop_capture.sessions import new_session
+from snoop_format.schema import BLOCKED
 from tests.capture.conftest import Build
 from tests.capture.recording import read_events
 from tests.capture.trees import inside
 
 pytestmark = [
     pytest.mark.bpf,
-    pytest.mark.skipif(not tracepoints.have_events(), reason="needs tracefs"),
+    pytest.mark.skipif(tracepoints.obstacle() is not None, reason="needs tracefs"),
 ]
 
 SHOWN = ("syscall", "path", "base", "real_path", "dirfd", "flags", "ret", "note", "exe", "comm")
+
+# Of tests/programs/filtered.c.
+NOTES = {"/denied": {BLOCKED}, "/trapped": {BLOCKED}, "/emulated": {BLOCKED}, "/missing": {None}}
 
 
 class Nobody:
@@ -37,14 +42,16 @@ def recorded(
     tree: Path, capture: Path, events: bool, *command: str
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows of a command, and what was lost."""
-    with Program(layout_here(1 << 20), events) as program:
+    with Program(layout_here(8 << 20), events) as program:
         assert program.is_on_events == events
         program.trace(cgroups.cgroup_id(tree))
         session = new_session(capture, "session")
         recorder = Recorder(program, session, {}, Limits())
-        subprocess.run(inside(tree, *command), cwd=capture, capture_output=True, check=False)
-        time.sleep(0.1)
-        recorder.poll()
+        words = inside(tree, *command)
+        with subprocess.Popen(words, cwd=capture, stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                time.sleep(0.01)
+                recorder.poll()
         totals = recorder.stop(Nobody())
     rows = read_events(session).select(SHOWN).to_pylist()
     return rows, totals.losses
@@ -71,8 +78,32 @@ def test_both_ways_see_the_same(tree: Path, build: Build, tmp_path: Path, progra
             for row in rows
         ]
         assert losses == {}
+        ways[events].sort(key=lambda row: row["ret"] is None)  # they come when they are given up
     assert ways[True] == ways[False]
     assert len(ways[True]) > 2
+
+
+def test_what_the_kernel_does_not_run_is_counted(tree: Path, build: Build, tmp_path: Path) -> None:
+    """On raw tracepoints of kernels that preempt programs; on others there is no such loss."""
+    calls = [build("calls"), "10000", "4", "1", "/marked"]
+    rows, losses = recorded(tree, tmp_path, False, *calls)
+    made = sum(row["path"] == "/marked" for row in rows)
+    assert 40_000 - made <= losses.get(NOT_RUN, 0)
+    assert losses.keys() <= ({NOT_RUN} if tracepoints.are_preemptible() else set())
+
+
+def test_a_filter_is_seen_on_events(tree: Path, build: Build, tmp_path: Path) -> None:
+    rows, _ = recorded(tree, tmp_path, True, build("filtered"))
+    notes = {path: {row["note"] for row in rows if row["path"] == path} for path in NOTES}
+    assert notes == NOTES
+
+
+def test_the_lack_of_tracefs_is_said() -> None:
+    hidden = "mount -t tmpfs none /sys/kernel/tracing; umount -l /sys/kernel/debug 2>/dev/null"
+    ask = "from snoop_capture import tracepoints; print(tracepoints.obstacle())"
+    command = ["unshare", "-m", "sh", "-c", f'{hidden}; exec "$@"', "sh", sys.executable, "-c", ask]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "mount it at /sys/kernel/tracing, read-only is enough" in said
 
 
 def test_what_the_kernel_did_not_run_is_where_it_is_read() -> None:

@@ -168,11 +168,13 @@ def test_a_recorder_has_the_privileges_that_were_tested(spec: Object, container:
     assert (security["runAsUser"], security["runAsGroup"]) == (0, 0)
     (tree,) = (mount for mount in container["volumeMounts"] if mount["name"] == "cgroups")
     assert tree == {"name": "cgroups", "mountPath": "/host/sys/fs/cgroup", "readOnly": True}
+    (events,) = (mount for mount in container["volumeMounts"] if mount["name"] == "tracing")
+    assert events == {"name": "tracing", "mountPath": "/sys/kernel/tracing", "readOnly": True}
     host = {volume["hostPath"]["path"] for volume in spec["volumes"] if "hostPath" in volume}
-    assert host <= {"/sys/fs/cgroup", "/var/lib/snoop"}
+    assert host <= {"/sys/fs/cgroup", "/sys/kernel/tracing", "/var/lib/snoop"}
     if container["args"][0] == "pod":
         assert spec["securityContext"]["fsGroup"] == NOBODY_IN_PARTICULAR
-        assert host == {"/sys/fs/cgroup"}
+        assert host == {"/sys/fs/cgroup", "/sys/kernel/tracing"}
 
 
 def test_the_analysis_runs_as_nobody_in_particular() -> None:
@@ -232,6 +234,7 @@ def test_compose_gives_the_same_privileges() -> None:
     assert recorder["network_mode"] == "none"
     assert not recorder.get("privileged")
     assert "/sys/fs/cgroup:/host/sys/fs/cgroup:ro" in recorder["volumes"]
+    assert "/sys/kernel/tracing:/sys/kernel/tracing:ro" in recorder["volumes"]
     assert recorder["cgroup_parent"] == services["web"]["cgroup_parent"]
     name, *arguments = recorder["command"]
     capture.commands[name].make_context(name, arguments)
