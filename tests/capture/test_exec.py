@@ -20,12 +20,12 @@ pytestmark = pytest.mark.bpf
 ON_X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="32-bit programs of x86")
 AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
 ENOENT, ENOEXEC, EBADF, ENOMEM, EACCES = -2, -8, -9, -12, -13
-# An ELF file for x86-64 (elf(5)) that is sound but for its second segment, which lies where the
-# kernel is: that is seen when the first one is in place.
+# An ELF file for x86-64 (elf(5)) that is sound but for its second segment, which lies beyond what a
+# program may have, also with page tables of five levels: seen when the first one is in place.
 LATE = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack(
     "<HHIQQQIHHHHHH", 2, 62, 1, 0x400000, 64, 0, 0, 64, 56, 2, 0, 0, 0
 )
-for address in (0x400000, 1 << 47):
+for address in (0x400000, 1 << 56):
     LATE += struct.pack("<IIQQQQQQ", 1, 5, 0, address, address, 0x1000, 0x1000, 0x1000)
 
 
