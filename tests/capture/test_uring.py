@@ -185,7 +185,7 @@ def test_a_result_that_found_no_room_is_unknown(refused: tuple[Recording, Path])
 
 
 def test_what_still_waits_when_its_process_ends(refused: tuple[Recording, Path]) -> None:
-    """It is called off or interrupted; for the latter Linux 6.12 gives EINTR, others ERESTARTSYS."""
+    """It is called off or interrupted: for that 6.12 gives EINTR, others ERESTARTSYS."""
     made, _ = refused
     ((_, _, ret, note),) = ends(made, "fifo")
     assert (ret, note) in [(None, RESTARTED), (None, CANCELLED), (None, None), (EINTR, None)]
