@@ -57,6 +57,7 @@ def recorded(
     return rows, totals.losses
 
 
+@pytest.mark.skipif(tracepoints.are_preemptible(), reason="raw tracepoints lose calls here")
 @pytest.mark.parametrize("program", ["script", "calls", "refused", "requests"])
 def test_both_ways_see_the_same(tree: Path, build: Build, tmp_path: Path, program: str) -> None:
     script = tmp_path / "script"
