@@ -2,6 +2,7 @@
 """Tests marked ``bpf`` run real BPF; where that cannot be they are skipped, with the reason."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def why_no_bpf() -> str | None:
     if not _BTF.exists():
         return f"this kernel has no BTF: there is no {_BTF}"
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_end_programs() -> None:
+    """Also where the tests run below nohup, or as a job in the background, which ignore some."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

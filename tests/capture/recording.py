@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running the recorder as people do, and what came of it."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -173,8 +175,7 @@ class Running:
 
     def child(self, number: int) -> int:
         """Pid of a child of the recorder: 0 is the command, 1 what loads the BPF program."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        while len(pids := children.read_text().split()) <= number:
+        while len(pids := self._children().read_text().split()) <= number:
             time.sleep(0.005)
         return int(pids[number])
 
@@ -199,5 +200,12 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
+            left = self._children().read_text().split()  # they would hold its output open
             self.process.kill()
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         self.process.communicate()
+
+    def _children(self) -> Path:
+        return Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
