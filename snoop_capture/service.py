@@ -104,6 +104,7 @@ def record(recording: Recording) -> Ended:
         _log.info("recording into %s as user %d", session, confinement.uid)
         recording.observer.begun(recorder.state)
         _loop(recorder, containers, signals)
+        containers.look()  # for what came since the last look
         recording.observer.ended()
         totals = recorder.stop(containers, time.monotonic() + recording.shutdown_timeout)
         return Ended(session, totals)

@@ -23,10 +23,15 @@ _MOST_WAITING: Final = 1 << 17
 
 
 class RequestJoin:
-    """Submissions that wait for their completion, from batch to batch."""
+    """Submissions that wait for their completion, from batch to batch.
+
+    Completions wait for one batch more, too: where the clocks of two CPUs differ, as in virtual
+    machines they may, a completion can be in the batch before that of its submission.
+    """
 
     def __init__(self) -> None:
         self._waiting: pa.Table | None = None
+        self._early: pa.Table | None = None
 
     @property
     def waiting(self) -> int:
@@ -47,10 +52,13 @@ class RequestJoin:
         """
         table = pa.Table.from_batches([batch])
         is_request = pc.is_valid(table[REQUEST])
-        requests = table.filter(is_request)
-        if self._waiting is not None:
-            requests = pa.concat_tables([self._waiting, requests])
+        new = table.filter(is_request)
+        kept = [part for part in (self._waiting, self._early) if part is not None]
+        requests = pa.concat_tables([*kept, new])
         submission, completion = _pairs(requests)
+        early = new.filter(new[DONE])
+        matched = pc.is_in(early[REQUEST], requests[REQUEST].take(pa.array(submission)))
+        self._early = early.filter(pc.invert(matched))
         joined = _merge(requests.take(submission), requests.take(completion))
         waiting = requests.take(_alone(requests, submission))
         over = np.isin(waiting[REQUEST].to_numpy(), requests[REPLACED].to_numpy())
