@@ -438,13 +438,16 @@ static inline u64 traced_cgroup(struct config *cfg, u64 task)
 	/* Read first: a root that comes while the others are looked at is not taken for one of them. */
 	u32 roots = *(volatile u32 *)&cfg->roots;
 	struct control *ctl = get_control();
-	bool fits = ctl && !(id >> (64 - VERDICT_BITS));
 
-	if (fits)
+	if (!ctl)
+		return 0;
+	if (!(id >> (64 - VERDICT_BITS)))
 		known = ctl->verdict;
+	opaque(known);
 	if (known >> 1 != (id << (VERDICT_BITS - 1) | roots)) {
-		known = id << VERDICT_BITS | roots << 1 | is_below_traced(cfg);
-		if (fits)
+		known = is_below_traced(cfg);
+		known |= id << VERDICT_BITS | roots << 1;
+		if (!(id >> (64 - VERDICT_BITS)))
 			ctl->verdict = known;
 	}
 	return known & 1 ? id : 0;
