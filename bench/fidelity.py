@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How faithful is a recording? Compares it with what strace shows of the same command.
 

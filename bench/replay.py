@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How fast captures are replayed: makes one of a given size and measures what people wait for.
 
