@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from snoop_analysis.image import Image
-from snoop_analysis.image.tree import Node, find
+from snoop_analysis.image import Image, Kind
+from snoop_analysis.image.tree import Node, components, find
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -105,6 +107,12 @@ def text(shown: str, exact: bytes | None) -> str:
     return shown if exact is None else exact.decode(errors="surrogateescape")
 
 
+def end_of(relative: str) -> str:
+    """The part of a relative path that stands at the end of whatever it leads to."""
+    parts = posixpath.normpath(relative).split("/")
+    return "/".join(one for one in parts if one not in (".", ".."))
+
+
 def observe(replay: Replay, image: Image) -> Observed:
     """Look up in ``image`` every name that the containers of ``replay`` asked for."""
     replay.execute(statement("calls"))
@@ -183,6 +191,16 @@ def _below(root: str, path: str) -> str:
     return path if not root else root if path == "/" else root + path
 
 
+def _leads_to(root: Node, name: str, end: str, mounts: Sequence[str]) -> bool:
+    """Whether ``name`` leads to ``end``, or to something mounted that ``end`` is in."""
+    way = find(root, name)
+    if way.end is not None and way.end == find(root, end).end:
+        return True
+    return any(
+        one in mounts and f"{end}/".startswith(f"{one}/") for one in (*way.passed, way.missing)
+    )
+
+
 class _Observer:
     """Sorts rows by the file they led to."""
 
@@ -199,6 +217,8 @@ class _Observer:
             self.observed.unresolved.add(text(row.path, row.path_bytes))
         if row.uses:
             names += row.real_paths or []
+        if row.led:
+            names += self._through_links(row, row.led, mounts)
         led_to: dict[str | None, str] = {}
         for name in dict.fromkeys(names):
             led_to = self._look_up(name, row, mounts) | led_to
@@ -232,6 +252,32 @@ class _Observer:
                 refused = row._replace(uses=0, executed=False)
                 self._use(_below(prefix, way.stopped_at), name, refused)
         return led_to
+
+    def _through_links(self, row: _Row, end: str, mounts: Sequence[str]) -> Iterator[str]:
+        """Names by which a relative path whose directory is not known may have led to ``end``.
+
+        It says where it ended, and not which link it took: chdir(2) has changed the directory by
+        the time it returns. A link counts where the path's beginning stands at the end of the
+        link's own path, and the rest of it leads on to ``end``.
+        """
+        parts = components(text(row.path, row.path_bytes))
+        for number, part in enumerate(parts):
+            beginning = "/" + end_of("/".join(parts[: number + 1]))
+            for link in self._links.get(part, ()):
+                for prefix, root in self.roots:
+                    if link.startswith(f"{prefix}/") and link.endswith(beginning):
+                        name = "/".join([link.removeprefix(prefix), *parts[number + 1 :]])
+                        if _leads_to(root, name, end, mounts):
+                            yield name
+
+    @cached_property
+    def _links(self) -> dict[str, list[str]]:
+        """The paths of the image's symbolic links by their last name."""
+        links: dict[str, list[str]] = {}
+        for path, inode in self.image.files.items():
+            if inode.kind is Kind.SYMLINK:
+                links.setdefault(posixpath.basename(path), []).append(path)
+        return links
 
     def _use(self, path: str, name: str, row: _Row) -> None:
         use = self.observed.files.setdefault(path, Use())

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ from snoop_analysis.closure.libraries import Libraries
 from snoop_analysis.closure.policy import Policy, Sets, matcher
 from snoop_analysis.closure.reasons import Need, Reason, Subject, Unknown
 from snoop_analysis.image import Image, Kind
-from snoop_analysis.observed import Observed
+from snoop_analysis.observed import Observed, end_of
 
 # What each rule keeps; a rule can be left out, to see what it is good for.
 RULES: Final = {
@@ -184,7 +183,7 @@ def _keep_observed(closure: Closure, observed: Observed) -> None:
 
 def _keep_possible(closure: Closure, observed: Observed) -> None:
     """Keep what relative paths may have meant whose directory is not known."""
-    wanted = tuple({f"/{end}" for one in observed.unresolved if (end := _end(one))})
+    wanted = tuple({f"/{end}" for one in observed.unresolved if (end := end_of(one))})
     reason = Reason("nameless", "may be what a relative path meant")
     for path in closure.image.files:
         if path.endswith(wanted):
@@ -193,9 +192,3 @@ def _keep_possible(closure: Closure, observed: Observed) -> None:
 
 def _may_be_executed(image: Image, path: str) -> bool:
     return bool(image.files[path].mode & 0o111)
-
-
-def _end(relative: str) -> str:
-    """The part of a relative path that stands at the end of whatever it leads to."""
-    parts = posixpath.normpath(relative).split("/")
-    return "/".join(one for one in parts if one not in (".", ".."))

@@ -86,12 +86,14 @@ class Way:
         passed: paths of the directories and links on the way, and of ``end``.
         stopped_at: where there is no ``end``: what was no directory, and had to be; null if a
             name was missing.
+        missing: the path of that name.
     """
 
     end: str | None
     node: Node | None
     passed: tuple[str, ...]
     stopped_at: str | None = None
+    missing: str | None = None
 
 
 def new_root() -> Node:
@@ -143,7 +145,7 @@ def follow_names(
         child = directory.children.get(name)
         if child is None:
             if make is None:
-                return Way(None, None, tuple(passed))
+                return Way(None, None, tuple(passed), missing=path)
             child = directory.children[name] = make(path)
         passed[path] = None
         if child.inode.kind is Kind.SYMLINK and (todo or follow):

@@ -44,6 +44,7 @@ LINKS = {
     "bin": "usr/bin",
     "usr/bin/sh": "dash",
     "current": "app",
+    "var/loop/vol": "/data",
     "etc/localtime": "../usr/share/zoneinfo/UTC",
     "etc/ssl/certs/hash.0": "/usr/share/pem/three.pem",
 }

@@ -90,6 +90,28 @@ def test_below_a_changed_root(judged: Judge) -> None:
     assert verdict(judged(events), "/var/jail/data") == "used"
 
 
+CHDIR: Event = {"syscall": "chdir", "ret": 0}
+BY_LINK: list[tuple[Event, str, str]] = [  # a relative chdir, a link, its verdict
+    ({"path": "current", "real_path": "/app"}, "/current", "needed by a used file"),
+    ({"path": "../current/.", "real_path": "/app"}, "/current", "needed by a used file"),
+    ({"path": "x/../bin/", "real_path": "/usr/bin"}, "/bin", "needed by a used file"),
+    ({"path": "current/../app", "real_path": "/app"}, "/current", "needed by a used file"),
+    ({"path": "loop/vol/in", "real_path": "/data/in"}, "/var/loop/vol", "needed by a used file"),
+    ({"path": "current", "real_path": "/etc"}, "/current", "not observed"),  # another one
+    ({"path": "usr/current", "real_path": "/app"}, "/current", "not observed"),  # elsewhere
+    ({"path": "app", "real_path": "/app"}, "/current", "not observed"),
+]
+
+
+@pytest.mark.parametrize(("event", "link", "wanted"), BY_LINK, ids=str)
+def test_which_link_a_relative_chdir_may_have_taken(
+    judged: Judge, event: Event, link: str, wanted: str
+) -> None:
+    mounts = [{"mount_point": "/data"}]
+    session = {"containers": [{"cgroup_id": 1, "name": "app", "mounts": mounts}]}
+    assert verdict(judged([event | CHDIR], session), link) == wanted
+
+
 CLOSURE: list[tuple[str, Event, str, str]] = [  # rules, an event, what it needs, whose need
     ("link", {"path": "/bin/prog"}, "/bin", "/usr/bin/prog"),
     ("link", {"path": "/etc/localtime"} | LSTAT, "/usr/share/zoneinfo/UTC", "/etc/localtime"),
