@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.replacing import replaced
-from snoop_analysis.sqltext import literal
+from snoop_analysis.rows import PATH_BYTES
+from snoop_analysis.sqltext import literal, statement
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -24,7 +25,7 @@ def export(replay: Replay, kind: str, path: Path) -> list[str]:
     """Write ``path``: events as csv, json or parquet, or the files found as slim takes them.
 
     In the events, ``file`` is a name as ``sql/normalise.sql`` has it; csv and json have no bytes,
-    so ``path_bytes`` and ``base_bytes`` are hexadecimal there.
+    so ``path_bytes`` and the like are hexadecimal there.
 
     Returns:
         What people should know, in sentences.
@@ -43,7 +44,7 @@ def _write_events(replay: Replay, kind: str, path: Path) -> None:
     path.touch()  # the operating system says best why it cannot
     columns = "* EXCLUDE (lookup_no, container_no, kind)"
     if kind != "parquet":
-        columns += " REPLACE (hex(path_bytes) AS path_bytes, hex(base_bytes) AS base_bytes)"
+        columns += f" REPLACE ({', '.join(f'hex({name}) AS {name}' for name in PATH_BYTES)})"
     replay.execute(
         f"COPY (SELECT {columns} FROM {replay.results_view()}) "
         f"TO {literal(str(path))} ({_FORMATS[kind]})"
@@ -52,10 +53,7 @@ def _write_events(replay: Replay, kind: str, path: Path) -> None:
 
 def _write_include_paths(replay: Replay, path: Path) -> list[str]:
     """One path a line, as bytes: ``slim build --include-path-file`` (slimtoolkit)."""
-    rows = replay.query(
-        "SELECT DISTINCT file FROM kept_files WHERE hits > 0 ORDER BY file"
-    ).fetchall()
-    names = [name for (name,) in rows]
+    names = [name for (name,) in replay.query(statement("include_paths")).fetchall()]
     writable = [name for name in names if not set(name) & {"\n", "\r"}]
     path.write_bytes(b"".join(name_to_bytes(name) + b"\n" for name in writable))
     left_out = len(names) - len(writable)

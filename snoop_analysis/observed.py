@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from snoop_analysis.image import Image, Kind
 from snoop_analysis.image.tree import Node, components, find
+from snoop_analysis.names import name_to_bytes
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class _Row(NamedTuple):
     base_bytes: bytes | None
     led: str | None
     is_link: bool
-    real_paths: list[str] | None
+    real_paths: list[str]
     uses: int
     looks: int
     executed: bool
@@ -100,6 +101,17 @@ class _Row(NamedTuple):
     last_seen: datetime | None
     syscalls: list[str]
     programs: list[str] | None
+
+
+def _text_of(name: str) -> str:
+    """A name of the replay as text of an image (see ``image.tree``)."""
+    return name_to_bytes(name).decode(errors="surrogateescape")
+
+
+def _row(found: tuple[Any, ...]) -> _Row:
+    row = _Row._make(found)
+    real_paths = [_text_of(one) for one in row.real_paths or ()]
+    return row._replace(led=row.led and _text_of(row.led), real_paths=real_paths)
 
 
 def text(shown: str, exact: bytes | None) -> str:
@@ -116,7 +128,7 @@ def end_of(relative: str) -> str:
 def observe(replay: Replay, image: Image) -> Observed:
     """Look up in ``image`` every name that the containers of ``replay`` asked for."""
     replay.execute(statement("calls"))
-    rows = [_Row._make(row) for row in replay.query(statement("observed")).fetchall()]
+    rows = [_row(found) for found in replay.query(statement("observed")).fetchall()]
     mounts = _mounts(replay)
     observer = _Observer(image, _roots(image, rows))
     for row in rows:
@@ -137,7 +149,7 @@ def _running(number: int, exe: str, first: datetime | None, last: datetime | Non
         base_bytes=None,
         led=None,
         is_link=False,
-        real_paths=None,
+        real_paths=[],
         uses=1,
         looks=0,
         executed=True,
@@ -168,7 +180,7 @@ def _roots(image: Image, rows: Iterable[_Row]) -> list[tuple[str, Node]]:
     roots: dict[str, Node] = {"": image.root}
     for row in rows:
         if row.is_root:
-            for name in [*(row.real_paths or ()), *_absolute(row)]:
+            for name in [*row.real_paths, *_absolute(row)]:
                 way = image.find(name)
                 if way.node is not None and way.node.is_directory and way.end not in ("/", None):
                     roots[str(way.end)] = way.node
@@ -216,7 +228,7 @@ class _Observer:
         if not names and row.path:
             self.observed.unresolved.add(text(row.path, row.path_bytes))
         if row.uses:
-            names += row.real_paths or []
+            names += row.real_paths
         if row.led:
             names += self._through_links(row, row.led, mounts)
         led_to: dict[str | None, str] = {}

@@ -15,7 +15,7 @@ from snoop_analysis.sqltext import identifier, literal, no_glob
 from snoop_format.schema import EVENTS
 from snoop_format.summary import SUMMARY
 
-_BYTES: Final = ("path_bytes", "base_bytes")
+PATH_BYTES: Final = ("path_bytes", "base_bytes", "real_path_bytes")
 # Up to which a type holds every whole number; decimals hold all.
 _EXACT_TO: Final = {"halffloat": 1 << 11, "float": 1 << 24, "double": 1 << 53}
 _EVERY: Final = 1 << 64
@@ -100,7 +100,7 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
     """
     found = segment.columns
     text = wanted.name.removesuffix("_bytes")
-    if wanted.name in _BYTES and text in found.names and is_binary(found.field(text).type):
+    if wanted.name in PATH_BYTES and text in found.names and is_binary(found.field(text).type):
         return _named(segment, text)
     if wanted.name not in found.names:
         return "NULL"

@@ -264,6 +264,7 @@ def _real_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
     if not len(known):
         return {
             "real_path": pa.nulls(count, _TYPES["real_path"]),
+            "real_path_bytes": pa.nulls(count, pa.binary()),
             "dev": pa.nulls(count, pa.uint64()),
             "ino": pa.nulls(count, pa.uint64()),
         }
@@ -273,11 +274,16 @@ def _real_columns(rows: Rows, in_order: _Orderer) -> dict[str, pa.Array]:
     named = known[_is_set(rows.mark[known], layout.MARK_HAS_REAL)]
     data = rows.real_data.tobytes()
     ranges = zip(rows.real_from[named].tolist(), rows.real_to[named].tolist(), strict=True)
-    names = [escaped(walked(data[first + _REAL_HEAD : last])) for first, last in ranges]
-    name[named] = np.arange(len(named))
+    names = pa.array(
+        (walked(data[first + _REAL_HEAD : last]) for first, last in ranges), pa.binary()
+    )
+    encoded = names.dictionary_encode()
+    name[named] = encoded.indices
+    real_path, real_path_bytes = _text(encoded.dictionary, in_order(name))
     mask = _mask(in_order(_is_set(rows.mark, layout.MARK_HAS_ID)))
     return {
-        "real_path": _distinct_words([*names, None], in_order(name)),
+        "real_path": real_path,
+        "real_path_bytes": real_path_bytes,
         "dev": pa.array(in_order(dev), mask=mask),
         "ino": pa.array(in_order(ino), mask=mask),
     }

@@ -48,6 +48,7 @@ EVENTS: Final = pa.schema(
         ("ino", pa.uint64()),
         ("path_bytes", pa.binary()),
         ("base_bytes", pa.binary()),
+        ("real_path_bytes", pa.binary()),
     ]
 )
 """The events of a sealed segment. An open segment has the same columns; there the string

@@ -32,6 +32,7 @@ KEYS: Final = (
     "real_path",
     "path_bytes",
     "base_bytes",
+    "real_path_bytes",
 )
 
 

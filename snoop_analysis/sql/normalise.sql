@@ -69,12 +69,12 @@ CREATE OR REPLACE MACRO absolute(path, base) AS
 -- is_relative(path VARCHAR) -> BOOLEAN: whether the kernel needed a directory to start from.
 CREATE OR REPLACE MACRO is_relative(path) AS path <> '' AND NOT starts_with(path, '/');
 
--- led_to(path VARCHAR, base VARCHAR, base_bytes BLOB, real_path VARCHAR) -> VARCHAR
--- What a relative path without a base led to, where that is known (chdir, for one, carries its
+-- led_to(path VARCHAR, base VARCHAR, base_bytes BLOB, real_path VARCHAR, real_path_bytes BLOB) -> VARCHAR
+-- The exact text of what a relative path without a base led to, where that is known (chdir, for one, carries its
 -- target in real_path and no base); null everywhere else.
-CREATE OR REPLACE MACRO led_to(path, base, base_bytes, real_path) AS
+CREATE OR REPLACE MACRO led_to(path, base, base_bytes, real_path, real_path_bytes) AS
     CASE
         WHEN real_path IS NOT NULL AND is_relative(path) AND nullif(base, '') IS NULL
             AND base_bytes IS NULL
-            THEN real_path
+            THEN exact_text(real_path, real_path_bytes)
     END;

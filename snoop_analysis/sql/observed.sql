@@ -11,9 +11,9 @@ SELECT
     path_bytes,                                      -- BLOB
     base,                                            -- VARCHAR
     base_bytes,                                      -- BLOB
-    led_to(path, base, base_bytes, real_path) AS led,    -- VARCHAR: see normalise.sql
+    led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,  -- VARCHAR: see normalise.sql
     takes_last_link(syscall, flags) AS is_link,      -- BOOLEAN
-    list(DISTINCT real_path) FILTER (real_path IS NOT NULL AND coalesce(ret, 0) >= 0) AS real_paths,  -- VARCHAR[]: what it led to; null if unknown
+    list(DISTINCT exact_text(real_path, real_path_bytes)) FILTER (real_path IS NOT NULL AND coalesce(ret, 0) >= 0) AS real_paths,  -- VARCHAR[]: what it led to, exact text; null if unknown
     coalesce(sum(count) FILTER (coalesce(ret, 0) >= 0 AND NOT only_looks(syscall)), 0)::BIGINT AS uses,  -- BIGINT: calls that took something from it, or changed it
     coalesce(sum(count) FILTER (ret < 0 OR only_looks(syscall)), 0)::BIGINT AS looks,  -- BIGINT: calls that saw that it is there
     bool_or(coalesce(ret, 0) >= 0 AND is_exec(syscall)) AS executed,             -- BOOLEAN

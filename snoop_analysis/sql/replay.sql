@@ -23,7 +23,7 @@ SELECT
     path_bytes,
     base,
     base_bytes,
-    led_to(path, base, base_bytes, real_path) AS led,
+    led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,
     passed_none(path, path_bytes, note, ret, syscall) AS none,
     count(*) AS events,
     count(*) FILTER (ret >= 0) AS hits,
@@ -49,7 +49,7 @@ WITH
             path_bytes,
             base,
             base_bytes,
-            led_to(path, base, base_bytes, real_path) AS led,
+            led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,
             passed_none(path, path_bytes, note, ret, syscall) AS none,
             sum(count) AS events,
             coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
@@ -134,7 +134,13 @@ JOIN lookups
     AND source_rows.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
     AND source_rows.base IS NOT DISTINCT FROM lookups.base
     AND source_rows.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-    AND led_to(source_rows.path, source_rows.base, source_rows.base_bytes, source_rows.real_path)
+    AND led_to(
+        source_rows.path,
+        source_rows.base,
+        source_rows.base_bytes,
+        source_rows.real_path,
+        source_rows.real_path_bytes
+    )
         IS NOT DISTINCT FROM lookups.led
     AND passed_none(
         source_rows.path, source_rows.path_bytes, source_rows.note, source_rows.ret, source_rows.syscall
@@ -163,6 +169,7 @@ SELECT
     real_path,
     path_bytes,
     base_bytes,
+    real_path_bytes,
     1::BIGINT AS count,                              -- BIGINT: calls
     event_place(session_no, seq) AS place,           -- HUGEINT: the first of them in replay order
     ts AS first_seen,                                -- TIMESTAMPTZ

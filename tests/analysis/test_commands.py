@@ -126,9 +126,10 @@ def test_lru(record: Record) -> None:
 
 def test_export(record: Record, tmp_path: Path) -> None:
     odd = {"path": "?", "path_bytes": b"/\xff"}
-    path = record([*EVENTS, odd, {"path": "/line\nbreak"}, {"path": "/proc/1"}])
+    led = {"path": "/line\nbreak", "real_path": "/real"}
+    path = record([*EVENTS, odd, led, {"path": "/proc/1", "real_path": "/proc/2"}])
     done = run("export", path, "--to", "slim", "-o", tmp_path / "slim")
-    assert (tmp_path / "slim").read_bytes() == b"/\xff\n/0\n/1\n/2\n"
+    assert (tmp_path / "slim").read_bytes() == b"/\xff\n/0\n/1\n/2\n/real\n"
     assert "1 files with a line break" in done.stderr
     for kind in ("csv", "json", "parquet"):
         target = tmp_path / f"events.{kind}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls that change where relative paths start, or the root, say where they went."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_a_relative_chdir_is_never_doubled(record: Recorder, build: Build, direc
     assert (first["base"], first["real_path"]) == (None, str(directory))
     assert (second["path"], second["base"], second["real_path"]) == ("a", None, f"{directory}/a")
     assert (third["ret"], third["base"], third["real_path"]) == (ENOENT, f"{directory}/a", None)
+
+
+def test_where_a_chdir_led_in_bytes(record: Recorder, build: Build, directory: Path) -> None:
+    odd = os.fsencode(directory) + b"/\xff\xc3"
+    Path(os.fsdecode(odd)).mkdir()
+    recording = record([build("steps"), "chdir", odd])
+    row = recording.one(syscall="chdir")
+    assert row["real_path_bytes"] == odd
+    assert row["real_path"] == f"{directory}/\\xff\\xc3"
 
 
 def test_a_relative_chroot_says_where_the_root_went(

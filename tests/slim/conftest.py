@@ -45,6 +45,7 @@ LINKS = {
     "usr/bin/sh": "dash",
     "current": "app",
     "var/loop/vol": "/data",
+    "odd/x": "/var/\udcff",
     "etc/localtime": "../usr/share/zoneinfo/UTC",
     "etc/ssl/certs/hash.0": "/usr/share/pem/three.pem",
 }
@@ -92,6 +93,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     items += [
         entry("usr/share/pem/three.pem", b""),
         entry("var/empty"),
+        entry("var/\udcff/y", b""),
         entry("var/jail/data", b""),
     ]
     path = directory / "image.tar"

@@ -97,6 +97,11 @@ BY_LINK: list[tuple[Event, str, str]] = [  # a relative chdir, a link, its verdi
     ({"path": "x/../bin/", "real_path": "/usr/bin"}, "/bin", "needed by a used file"),
     ({"path": "current/../app", "real_path": "/app"}, "/current", "needed by a used file"),
     ({"path": "loop/vol/in", "real_path": "/data/in"}, "/var/loop/vol", "needed by a used file"),
+    (
+        {"path": "odd/x", "real_path": "?", "real_path_bytes": b"/var/\xff"},
+        "/odd/x",
+        "needed by a used file",
+    ),
     ({"path": "current", "real_path": "/etc"}, "/current", "not observed"),  # another one
     ({"path": "usr/current", "real_path": "/app"}, "/current", "not observed"),  # elsewhere
     ({"path": "app", "real_path": "/app"}, "/current", "not observed"),
