@@ -14,7 +14,14 @@ import pyarrow.parquet as pq
 from snoop_analysis.errors import CaptureError
 from snoop_analysis.segments import segment_file
 from snoop_analysis.sessions import Finder, Session
-from snoop_format.session import put_in_place, read_session, sealed_name, segments, write_session
+from snoop_format.session import (
+    put_in_place,
+    read_session,
+    sealed_name,
+    segment_entry,
+    segments,
+    write_session,
+)
 
 _ROW_GROUP: Final = 1 << 20
 _AT_FDCWD: Final = -100
@@ -101,13 +108,7 @@ def _write_segment(pieces: Sequence[pa.Table], directory: Path, number: int) -> 
     )
     put_in_place(temporary, path)
     segment = segment_file(number, path, len(table))
-    return {
-        "file": path.name,
-        "rows": segment.rows,
-        "first_seq": segment.first_seq,
-        "last_seq": segment.last_seq,
-        "bytes": path.stat().st_size,
-    }
+    return segment_entry(path, segment.rows, segment.first_seq, segment.last_seq)
 
 
 def _keep_other_files(session: Session, directory: Path) -> None:

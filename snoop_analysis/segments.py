@@ -45,6 +45,14 @@ class Segment:
     renamed: Mapping[str, str] = field(default_factory=dict)
     has_calendar_times: bool = False
 
+    @property
+    def dense_range(self) -> tuple[int, int] | None:
+        """first_seq and last_seq, where every number between them is an event's; null else."""
+        if self.first_seq is None or self.last_seq is None or not self.rows:
+            return None
+        dense = self.rows == self.last_seq - self.first_seq + 1
+        return (self.first_seq, self.last_seq) if dense else None
+
 
 def segment_file(number: int, path: Path, rows: int | None = None) -> Segment:
     """The segment in a file.

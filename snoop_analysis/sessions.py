@@ -2,7 +2,7 @@
 """Finding the sessions of a capture, and what their ``session.json`` says."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,6 +48,7 @@ class Session:
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
     ``dropped`` are segments removed to save space; ``summary`` is what is left of them, null if
     there is none.
+    ``checksums`` are the CRC-32 of sealed segments by number, as far as ``session.json`` has them.
     """
 
     directory: Path
@@ -66,6 +67,7 @@ class Session:
     summary: Segment | None
     missing: tuple[int, ...] = ()
     unrecorded_rings: int = 0
+    checksums: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -161,7 +163,9 @@ class Finder:
             self.attempt(partial(_refuse, f"{misnamed} is no segment: {_NAMES}"))
         dropped = self._dropped(directory, said)
         listed = {
-            number: rows for number, rows in _listed_rows(said).items() if not dropped.holds(number)
+            number: rows
+            for number, rows in _listed(said, "rows").items()
+            if not dropped.holds(number)
         }
         there = [
             (number, path)
@@ -180,6 +184,7 @@ class Finder:
             dropped=dropped,
             summary=self.attempt(partial(summary_file, summary)) if summary.exists() else None,
         )
+        session = replace(session, segments=tuple(self._each_event_once(session.segments)))
         missing = _missing({number for number, _ in there}, set(listed), dropped)
         if missing:
             numbers = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
@@ -195,6 +200,17 @@ class Finder:
                 return Dropped.of(said.get("dropped"))
         return dropped or Dropped()
 
+    def _each_event_once(self, segments: Sequence[Segment]) -> Iterator[Segment]:
+        """Segments without those that hold events of another one."""
+        doubled = dict(_doubled(segments))
+        for segment in segments:
+            if segment.number not in doubled:
+                yield segment
+                continue
+            other = doubled[segment.number].path.name
+            both = f"{segment.path} and {other} hold the same events: remove one"
+            self.attempt(partial(_refuse, both))
+
     def _each_once(self, sessions: Iterable[Session]) -> list[Session]:
         """Sessions without a copy of another one."""
         kept: dict[Key, Session] = {}
@@ -207,6 +223,17 @@ class Finder:
                 )
                 self.attempt(partial(_refuse, copy))
         return list(kept.values())
+
+
+def _doubled(segments: Iterable[Segment]) -> Iterator[tuple[int, Segment]]:
+    """Numbers of segments with events of another one, and that one; as far as ``seq`` tells."""
+    ranges = sorted((one.dense_range, one.number, one) for one in segments if one.dense_range)
+    ahead, reached = None, -1
+    for (first, last), number, segment in ranges:
+        if ahead is not None and first <= reached:
+            yield number, ahead
+        if last > reached:
+            ahead, reached = segment, last
 
 
 def _refuse(sentence: str) -> None:
@@ -278,19 +305,20 @@ def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
         lists_containers=said.get("containers") is not None,
         losses=_losses(said.get("losses") or {}, path),
         unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
+        checksums=_listed(said, "crc32"),
         **parts,
     )
 
 
-def _listed_rows(said: Mapping[str, Any]) -> dict[int, int]:
-    """Rows of the sealed segments by number, as far as ``session.json`` lists them."""
+def _listed(said: Mapping[str, Any], what: str) -> dict[int, int]:
+    """A number of each sealed segment, by the segment's, as far as ``session.json`` lists them."""
     listed: dict[int, int] = {}
     entries = said.get("segments")
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("rows"), int):
+        if isinstance(entry, dict) and isinstance(entry.get(what), int):
             digits = re.search(r"\d+", str(entry.get("file")))
             if digits and session_files.sealed_name(int(digits[0])) == entry["file"]:
-                listed[int(digits[0])] = entry["rows"]
+                listed[int(digits[0])] = entry[what]
     return listed
 
 

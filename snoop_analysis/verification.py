@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from snoop_analysis.capture import Capture
 from snoop_analysis.sqltext import statement
+from snoop_format.session import checksum
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,10 +32,26 @@ def verify(paths: Sequence[str]) -> tuple[duckdb.DuckDBPyRelation, bool]:
     capture = Capture(paths, skip_damaged=True)
     damage = [("", "damage", sentence) for sentence in capture.left_out]
     with capture.reading():
-        faults = [*damage, *_sequence_faults(capture), *_summary_faults(capture)]
-    found = [*faults, *(one for session in capture.sessions_found for one in _facts(session))]
+        faults = [
+            *damage,
+            *_checksum_faults(capture),
+            *_sequence_faults(capture),
+            *_summary_faults(capture),
+        ]
+    faulty = {(session, what) for session, what, _ in faults}
+    facts = (one for session in capture.sessions_found for one in _facts(session))
+    found = [*faults, *(one for one in facts if one[:2] not in faulty)]
     rows = [dict(zip(_COLUMNS.names, finding, strict=True)) for finding in found]
     return capture.from_arrow(pa.Table.from_pylist(rows, _COLUMNS)), not faults
+
+
+def _checksum_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
+    for session in capture.sessions_found:
+        for segment in session.segments:
+            wanted = session.checksums.get(segment.number)
+            if segment.unsealed is None and wanted not in (None, checksum(segment.path)):
+                fault = "its bytes are not those that were written: the checksum differs"
+                yield session.session_id, segment.path.name, fault
 
 
 def _sequence_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ from snoop_format.segment import committed, last_counts, seal
 from snoop_format.session import (
     read_session,
     sealed_name,
+    segment_entry,
     segment_metadata,
     segments,
     write_session,
@@ -82,8 +83,7 @@ def _entry(path: Path) -> dict[str, Any]:
     with pq.ParquetFile(path) as parquet:
         seq = parquet.read(["seq"])["seq"]
     first, last = (seq[0].as_py(), seq[-1].as_py()) if len(seq) else (None, None)
-    entry = {"file": path.name, "rows": len(seq), "first_seq": first}
-    return entry | {"last_seq": last, "bytes": path.stat().st_size}
+    return segment_entry(path, len(seq), first, last)
 
 
 def _rfc3339(seconds: float) -> str:

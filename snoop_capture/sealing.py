@@ -24,7 +24,13 @@ from snoop_capture.observer import Observer
 from snoop_capture.retention import Keeper
 from snoop_format.errors import FormatError
 from snoop_format.segment import ROW_GROUP, SealedWriter, SegmentWriter, committed, seal
-from snoop_format.session import SESSION_FILE, sealed_name, segment_metadata, write_session
+from snoop_format.session import (
+    SESSION_FILE,
+    sealed_name,
+    segment_entry,
+    segment_metadata,
+    write_session,
+)
 
 _MOST_GROUPS: Final = 2  # that wait for this thread
 _RETRY: Final = 5.0  # seconds between attempts
@@ -279,13 +285,11 @@ class Sealer:
             closed.opened.unlink()  # where both are, the sealed one counts
         if rows is None:
             return
-        size = closed.sealed.stat().st_size
-        entry = {"file": closed.sealed.name, "rows": rows, "first_seq": closed.first_seq}
-        entry |= {"last_seq": closed.last_seq, "bytes": size}
+        entry = segment_entry(closed.sealed, rows, closed.first_seq, closed.last_seq)
         self._metadata["segments"].append(entry)
         self._stale = True
         self._look_at = 0.0
-        self._observer.sealed(size, time.monotonic() - started)
+        self._observer.sealed(entry["bytes"], time.monotonic() - started)
 
     def _to_parquet(self, closed: Closed) -> int | None:
         """Make the file; the number of its rows, None where the segment was removed."""

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from snoop_format.errors import FormatError
 from snoop_format.schema import FORMAT
 
 SESSION_FILE: Final = "session.json"
+_PIECE: Final = 1 << 20  # bytes that are read at a time
 _SEGMENT: Final = re.compile(r"events-(\d{8,})\.(parquet|arrows)")
 
 
@@ -34,6 +36,37 @@ def segment_metadata(session_id: str, counts: Mapping[str, Any]) -> dict[str, st
     """
     said = {f"snoop.{name}": json.dumps(value) for name, value in counts.items()}
     return {"snoop.format": str(FORMAT), "snoop.session": session_id, **said}
+
+
+def segment_entry(
+    path: Path, rows: int, first_seq: int | None, last_seq: int | None
+) -> dict[str, Any]:
+    """What ``session.json`` says of a sealed segment.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return {
+        "file": path.name,
+        "rows": rows,
+        "first_seq": first_seq,
+        "last_seq": last_seq,
+        "bytes": path.stat().st_size,
+        "crc32": checksum(path),
+    }
+
+
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file, as zlib has it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            crc = zlib.crc32(piece, crc)
+    return crc
 
 
 def segments(directory: Path) -> Iterator[tuple[int, Path]]:

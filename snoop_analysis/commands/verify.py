@@ -16,7 +16,7 @@ Example:
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
 @listing
 def command(captures: tuple[str, ...], output: Output) -> None:
-    """Read every segment to its end and check counts and sequence; 1 if something is wrong."""
+    """Read every segment to its end; check checksums, counts and sequence; 1 if one is wrong."""
     from snoop_analysis.verification import verify
 
     checked, sound = verify(captures)

@@ -17,7 +17,13 @@ from click.testing import CliRunner, Result
 from snoop_analysis import Capture
 from snoop_analysis.cli import COMMANDS, cli
 from snoop_analysis.errors import AnalysisError
-from snoop_format.session import SESSION_FILE, open_name, sealed_name, segments
+from snoop_format.session import (
+    SESSION_FILE,
+    open_name,
+    sealed_name,
+    segment_entry,
+    segments,
+)
 
 from .conftest import Record, write_session
 from .test_capture import write_open
@@ -148,6 +154,36 @@ def test_verify(record: Record) -> None:
     done = run("verify", path)
     assert done.exit_code == 1
     assert str(path / sealed_name(2)) in done.stdout
+
+
+@pytest.mark.parametrize("part", range(24))
+def test_verify_finds_a_flipped_bit(record: Record, part: int) -> None:
+    """Wherever it is: Parquet's readers do not see one in most places."""
+    path = record([{"path": f"/{n % 7}"} for n in range(500)])
+    segment = path / sealed_name(1)
+    said = json.loads((path / SESSION_FILE).read_text())
+    said["segments"] = [segment_entry(segment, 500, 0, 499)]
+    (path / SESSION_FILE).write_text(json.dumps(said))
+    assert run("verify", path).exit_code == 0
+    data = bytearray(segment.read_bytes())
+    data[part * len(data) // 24] ^= 1 << part % 8
+    segment.write_bytes(data)
+    done = run("verify", path)
+    assert done.exit_code == 1
+    assert segment.name in done.stdout
+
+
+@pytest.mark.parametrize("place", [3, 4, 2])
+def test_a_segment_that_is_there_twice_is_refused(record: Record, place: int) -> None:
+    """Also where its copy has taken the place of another one, and the counts are right."""
+    path = record([{"path": f"/{n}"} for n in range(3)], segments=3)
+    (path / sealed_name(place)).write_bytes((path / sealed_name(1)).read_bytes())
+    twice = f"{sealed_name(place)} and {sealed_name(1)} hold the same events"
+    with pytest.raises(AnalysisError, match=twice):
+        Capture(path)
+    done = run("verify", path)
+    assert done.exit_code == 1
+    assert "hold the same events" in done.stdout
 
 
 @pytest.mark.parametrize(
