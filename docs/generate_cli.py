@@ -29,8 +29,8 @@ unknown keys are errors, unknown variables `SNOOP_…` a warning, for Kubernetes
 
 | exit code | |
 |---|---|
-| 0 | done; `run` exits as its command does ([recording.md](recording.md)) |
-| 1 | recording is not possible, or ended early; the sentence says why |
+| 0 | done; losses are in the last line. `run` exits as its command ([recording.md](recording.md)) |
+| 1 | recording is not possible, or ended early; `run`: the disk did not take all. It says why |
 | 2 | a mistake in the settings or on the command line |
 """
 

@@ -3,6 +3,7 @@
 
 import collections
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 NOT_WRITTEN: Final = "not_written"
 """Why events are lost that find the backlog full: a cause beside those of the BPF program."""
+_FEWEST: Final = 256  # events in half a batch: with fewer, what goes with each batch prevails
 
 
 class Backlog:
@@ -38,9 +40,7 @@ class Backlog:
         if self._batches and self.bytes + batch.nbytes > self._most_bytes:
             self._lose(batch)
             return
-        self._batches.append(batch)
-        self.bytes += batch.nbytes
-        self.events += batch.num_rows
+        self._put(batch, self._batches.append)
 
     @property
     def first(self) -> pa.RecordBatch:
@@ -54,11 +54,41 @@ class Backlog:
         self.events -= batch.num_rows
         return batch
 
+    def halve(self) -> bool:
+        """Make two of the batch that waits longest, for room that one has not.
+
+        Returns:
+            whether it was large enough.
+        """
+        middle = self.first.num_rows // 2
+        if middle < _FEWEST:
+            return False
+        whole = self.pop()
+        for half in (whole.slice(middle), whole.slice(0, middle)):
+            self._put(_standing_alone(half), self._batches.appendleft)
+        return True
+
     def give_up(self) -> None:
         """Count all that wait as lost."""
         while self._batches:
             self._lose(self.pop())
 
+    def _put(self, batch: pa.RecordBatch, put: Callable[[pa.RecordBatch], None]) -> None:
+        put(batch)
+        self.bytes += batch.nbytes
+        self.events += batch.num_rows
+
     def _lose(self, batch: pa.RecordBatch) -> None:
         for entry in pc.value_counts(batch.column("cgroup_id")).to_pylist():
             self.lost[entry["values"]] += entry["counts"]
+
+
+def _standing_alone(part: pa.RecordBatch) -> pa.RecordBatch:
+    """A slice of a batch, with dictionaries that hold nothing of the rest of that."""
+    columns = [
+        column.dictionary_decode().dictionary_encode()
+        if pa.types.is_dictionary(column.type)
+        else column
+        for column in part.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=part.schema)

@@ -70,7 +70,8 @@ def run(
 ) -> None:
     """Record COMMAND and everything it starts, from its first file to its last.
 
-    Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed.
+    Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed;
+    1 if the capture lacks events that the disk could not take.
     """
     load_libraries()
     from snoop_capture import logs
@@ -85,7 +86,7 @@ def run(
     limits = Limits(flush=flush_interval)
     outcome = record(command, capture, force=force, ring_bytes=ring_buffer_size, limits=limits)
     click.echo(f"snoop-capture: {outcome}", err=True)
-    sys.exit(outcome.code)
+    sys.exit(_PROBLEM if outcome.lacks else outcome.code)
 
 
 @cli.command(epilog="\b\nExample:\n  snoop-capture check -o /var/lib/snoop")
@@ -176,8 +177,8 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
         sys.exit(_PROBLEM)
     level = logging.WARNING if ended.totals.losses else logging.INFO
     _log.log(level, "%s", ended, extra=ended.fields())
-    if not ended.totals.whole:
-        _log.error("the capture could not be sealed in time; the next recorder recovers it")
+    if ended.totals.unfinished:
+        _log.error("the capture %s ends early: %s", ended.session, ended.totals.unfinished)
         logging.shutdown()
         os._exit(_PROBLEM)  # not held up by threads that wait for a disk
 

@@ -22,6 +22,7 @@ from snoop_capture.program import NOT_RUN, Program
 from snoop_capture.recovery import recover
 from snoop_capture.ring import Ring
 from snoop_capture.rows import Rows
+from snoop_capture.sealing import REMOVED
 from snoop_capture.storage import SessionWriter
 from snoop_capture.syscalls import syscall_table
 
@@ -44,13 +45,18 @@ _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a recording came to."""
+    """What a recording came to.
+
+    ``events`` are those in the capture, without those that somebody has removed.
+    """
 
     events: int
     losses: dict[str, int]
     defects: dict[str, int]
-    whole: bool
-    """All is on disk, sealed, and said in ``session.json``."""
+    failure: str | None
+    """Why something could not be written to the last."""
+    unfinished: str | None
+    """Why not all is on disk, sealed, and said in ``session.json``; None if it is."""
 
     @property
     def lost(self) -> str:
@@ -133,11 +139,6 @@ class Recorder:
         return max(0, self._due - time.monotonic_ns()) / 1e9
 
     @property
-    def failure(self) -> str | None:
-        """Why the capture cannot be written at present; None where it can."""
-        return self._storage.failure
-
-    @property
     def cgroups(self) -> set[int]:
         """Ids of the cgroups that events have come from so far."""
         return self._events.cgroups
@@ -217,11 +218,17 @@ class Recorder:
             self._submit(functools.partial(self._close, containers, until))
             whole = self._await_writes(0, until - time.monotonic() + _MARGIN)
         self._writer.shutdown(wait=False)
-        self._last = self.state()
+        self._last = last = self.state()
         self._ring.close()
-        return Totals(
-            self._last.events, self._last.losses, self._last.defects, whole and self._closed
-        )
+        unfinished = None if whole and self._closed else self._why_unfinished()
+        kept = last.events - last.losses.get(REMOVED, 0)
+        return Totals(kept, last.losses, last.defects, last.failure, unfinished)
+
+    def _why_unfinished(self) -> str:
+        if self._storage.gone:
+            return f"it was removed, and cannot be made again: {self._storage.trouble}"
+        why = self._storage.trouble or "it could not be sealed in time"
+        return f"{why}; what was written before is readable"
 
     def _must_make_room(self) -> bool:
         """Must events come out of the ring although the disk hangs, and may they wait in memory?"""

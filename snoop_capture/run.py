@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from snoop_capture import cgroups, check, privileges
+from snoop_capture.backlog import NOT_WRITTEN
 from snoop_capture.command import Command, CommandError, wait_for
 from snoop_capture.errors import CaptureError
 from snoop_capture.events import escaped
 from snoop_capture.limits import Limits
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
+from snoop_capture.sealing import REMOVED
 from snoop_capture.sessions import (
     distinct_paths,
     new_session,
@@ -49,7 +51,21 @@ class Outcome:
         if self.left_running:
             left = f"{self.left_running} of the command's processes"
             line += f"\nleft running, unrecorded from here: {left}"
-        return line
+        return "\n".join([line, *self.lacks])
+
+    @property
+    def lacks(self) -> list[str]:
+        """What to say of events that were recorded and did not come to stay on the disk."""
+        said = []
+        if lost := self.totals.losses.get(NOT_WRITTEN):
+            why = self.totals.failure or "there was no room for a while"
+            said.append(
+                f"{lost} events could not be written to {self.session.parent}: {why}; make room "
+                "there, or record to another place with -o"
+            )
+        if lost := self.totals.losses.get(REMOVED):
+            said.append(f"{lost} events are lost, for their files were removed while recording")
+        return said
 
 
 def run(
@@ -96,12 +112,8 @@ def run(
     privileges.give_to_invoking_user((*made, session, *session.iterdir()))
     if failure:
         raise failure
-    if not totals.whole:
-        why = recorder.failure or "it could not be sealed in time"
-        raise CaptureError(
-            f"the capture {session} ends early: {why}; what was written before is readable; "
-            f"{totals.lost}"
-        )
+    if totals.unfinished:
+        raise CaptureError(f"the capture {session} ends early: {totals.unfinished}; {totals}")
     return Outcome(code, session, totals, distinct_paths(session), left)
 
 

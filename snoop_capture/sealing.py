@@ -22,6 +22,7 @@ import pyarrow as pa
 from snoop_capture.limits import Retention
 from snoop_capture.observer import Observer
 from snoop_capture.retention import Keeper
+from snoop_capture.spare import Spare
 from snoop_format.errors import FormatError
 from snoop_format.segment import ROW_GROUP, SealedWriter, SegmentWriter, committed, seal
 from snoop_format.session import (
@@ -87,7 +88,8 @@ class Sealer:
     waits while this is behind, as long as ``hurry`` lets it. After ``close`` it does nothing more.
 
     Attributes:
-        lost: events in segments that somebody removed before they were sealed.
+        gone: the directory was removed, and is not there at the end.
+        trouble: why something could not be done at the last attempt.
 
     Args:
         directory: the session.
@@ -105,7 +107,9 @@ class Sealer:
         observer: Observer,
         hurry: Callable[[], bool],
     ) -> None:
-        self.lost = 0
+        self.gone = False
+        self.trouble: str | None = None
+        self._lost_open = self._lost_closed = 0
         self._directory = directory
         self._metadata = metadata
         self._keeper = Keeper(directory, retention, observer)
@@ -120,6 +124,12 @@ class Sealer:
         self._retry_at = self._look_at = 0.0
         self._stale = False
         write_session(directory, metadata)
+        self._spare = Spare(directory)
+
+    @property
+    def lost(self) -> int:
+        """Events in segments that somebody removed."""
+        return self._lost_open + self._lost_closed
 
     @property
     def unsealed(self) -> int:
@@ -157,6 +167,10 @@ class Sealer:
         self._parquet = None
         self._closed += 1
         self._submit(self._take, closed)
+
+    def lose(self, events: int) -> None:
+        """The open segment was removed, with so many events."""
+        self._lost_open += events
 
     def update(self, **metadata: Any) -> None:
         """Set entries of ``session.json``."""
@@ -246,7 +260,7 @@ class Sealer:
     def _restore(self) -> None:
         entries = self._metadata["segments"]
         there = [e for e in entries if (self._directory / e["file"]).exists()]
-        self.lost += sum(e["rows"] for e in entries) - sum(e["rows"] for e in there)
+        self._lost_closed += sum(e["rows"] for e in entries) - sum(e["rows"] for e in there)
         self._metadata["segments"] = there
         self._stale = True
 
@@ -260,23 +274,40 @@ class Sealer:
                 self._unsealed.popleft()
                 self._closed -= 1
             if self._stale:
-                write_session(self._directory, self._metadata)
-                self._stale = False
+                self._write_session()
+            self.trouble = None
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + _LOOK
                 self._keeper.remove_what_must_go(self._metadata)
         except (OSError, pa.ArrowException, FormatError) as error:
             self._put_off(error)
 
+    def _write_session(self) -> None:
+        """Write what is known by now; that it has ended, once all is sealed."""
+        if self.lost:  # more may have been found removed while it was sealed
+            self._metadata["losses"] = {**self._metadata["losses"], REMOVED: self.lost}
+        unsealed = {"ended_at": None} if self._unsealed else {}
+        said = self._metadata | unsealed
+        self._spare.used_for(lambda: write_session(self._directory, said))
+        self._stale = False
+
     def _put_off(self, error: Exception) -> None:
         self._retry_at = time.monotonic() + _RETRY
         number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
         self._observer.failed(errno.errorcode.get(number or 0, type(error).__name__))
-        _log.warning(
-            "cannot seal a segment, remove one or write %s yet: %s", SESSION_FILE, reason or error
-        )
+        before, self.trouble = self.trouble, str(reason or error)
+        if self.trouble != before:
+            _log.warning(
+                "cannot seal a segment in %s, remove one or write %s yet: %s",
+                self._directory,
+                SESSION_FILE,
+                self.trouble,
+            )
         with contextlib.suppress(OSError):
             self._keeper.remove_what_must_go(self._metadata)
+        with contextlib.suppress(OSError):  # it says what is lost, even where nothing can be sealed
+            if self._stale:
+                self._write_session()
 
     def _seal(self, closed: Closed) -> None:
         started = time.monotonic()
@@ -307,17 +338,21 @@ class Sealer:
             if closed.opened.exists():
                 raise
             rows = None
-        self.lost += closed.rows - (rows or 0)
+        self._lost_closed += closed.rows - (rows or 0)
         return rows
 
     def _end(self, until: float, metadata: Mapping[str, Any]) -> bool:
         self._metadata.update(metadata)
         self._stale = True
         self._retry_at = 0.0
+        self.gone = not self._directory.is_dir()
+        if self.gone:
+            self._restore()
         while True:
             self._do_due()
             if not self._behind or time.monotonic() + _GLANCE >= until:
                 self._keeper.close()
+                self._spare.drop()
                 for closed in self._unsealed:
                     if closed.parquet is not None:
                         closed.parquet.abandon()

@@ -2,8 +2,8 @@
 """A session on disk: events are numbered and go to the open segment, come what may.
 
 Where the disk is full, read-only or gone they wait in memory until it is not, or are counted as
-lost when that is full. A segment that an error ended is left as it is, up to its last commit, and
-the next one begun.
+lost when that is full. What room there is gets smaller batches. A segment that an error ended is
+left as it is, up to its last commit, and the next one begun.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from snoop_capture.locks import SessionLock
 from snoop_capture.observer import Observer
 from snoop_capture.sealing import REMOVED, Sealer
 from snoop_capture.sessions import now
+from snoop_capture.spare import NO_ROOM
 from snoop_format import schema
 from snoop_format.segment import SegmentWriter
 from snoop_format.session import open_name, sealed_name, sync
@@ -82,7 +83,7 @@ class SessionWriter:
         self._lost_before = lost
         self._defects = Counter({schema.UNREADABLE: 0, schema.UNRESOLVED_BASE: 0})
         self._backlog = Backlog(limits.queue_bytes)
-        self._removed = 0
+        self._no_room = False
         self._retry_at = 0.0
         self._unsynced = False
         self._counted: dict[str, Any] = {}
@@ -112,6 +113,16 @@ class SessionWriter:
         return self._sealer.unsealed
 
     @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written or sealed at present."""
+        return self.failure or self._sealer.trouble
+
+    @property
+    def gone(self) -> bool:
+        """The session's directory was removed, and could not be made again for its end."""
+        return self._sealer.gone
+
+    @property
     def defects(self) -> dict[str, int]:
         """Events that lack something, by the note that says so."""
         return dict(self._defects)
@@ -121,7 +132,7 @@ class SessionWriter:
         """Events without a row so far, by cause."""
         lost = dict(self._lost_before())
         lost[NOT_WRITTEN] = self._backlog.lost.total()
-        lost[REMOVED] = self._removed + self._sealer.lost
+        lost[REMOVED] = self._sealer.lost
         return {cause: count for cause, count in lost.items() if count}
 
     @property
@@ -181,10 +192,13 @@ class SessionWriter:
                 break
             time.sleep(_LAST_RETRY)
         self._backlog.give_up()
-        if self._open is not None:
+        if self._open is not None and not self._open.vanished:
             with contextlib.suppress(OSError):  # it is read up to its last commit
                 self._open.close()
             self._hand_over(self._open)
+        elif self._open is not None:
+            self._fail(_it_was_removed(self._open))
+        self._try(self._make_directory)
         counts = {"losses": self.losses, "defects": self.defects}
         whole = self._sealer.close(until, ended_at=now(), **counts, **metadata())
         if whole and self._lock is not None:
@@ -194,6 +208,8 @@ class SessionWriter:
     def _write_backlog(self) -> None:
         while self._backlog:
             if not self._try(self._write_first):
+                if self._fits_in_parts():
+                    continue
                 return
             self._backlog.pop()
             assert self._open is not None
@@ -202,6 +218,13 @@ class SessionWriter:
         if self.failure is not None and self._open is not None:
             _log.warning("the capture is written again; %s", _in_words(self.losses))
             self.failure = None
+
+    def _fits_in_parts(self) -> bool:
+        """May the batch that found no room fit after all, as two of them?
+
+        Not while segments are unsealed: sealing needs room, and makes some.
+        """
+        return self._no_room and not self._sealer.unsealed and self._backlog.halve()
 
     def _try(self, step: Callable[[], None]) -> bool:
         """Do something on the disk; whether it worked."""
@@ -235,9 +258,7 @@ class SessionWriter:
         return pa.record_batch([pa.array(seq), *batch.columns], schema=schema.OPEN_EVENTS)
 
     def _begin(self) -> None:
-        if not self.directory.is_dir():
-            self.directory.mkdir(mode=0o750, parents=True)
-            self._sealer.restore()
+        self._make_directory()
         self._open = SegmentWriter(self.directory / open_name(self._number))
         self._begun_at = time.monotonic()
         sync(self.directory)
@@ -251,6 +272,12 @@ class SessionWriter:
             or opened.rows >= rotation.rows
             or moment - self._begun_at >= rotation.seconds
         )
+
+    def _make_directory(self) -> None:
+        """Make the session's directory anew where somebody has removed it."""
+        if not self.directory.is_dir():
+            self.directory.mkdir(mode=0o750, parents=True)
+            self._sealer.restore()
 
     def _hand_over(self, opened: SegmentWriter) -> None:
         """Have a closed segment sealed. One without events leaves its number to the next."""
@@ -275,16 +302,18 @@ class SessionWriter:
     def _sync(self) -> None:
         assert self._open is not None
         if self._open.vanished:
-            raise FileNotFoundError(errno.ENOENT, "it was removed", str(self._open.path))
+            raise _it_was_removed(self._open)
         self._open.sync()
 
     def _fail(self, error: OSError) -> None:
         """End the open segment at its last commit, and say what is wrong, once."""
         self._retry_at = time.monotonic() + _RETRY
         self._observer.failed(errno.errorcode.get(error.errno or 0, "unknown"))
+        self._no_room = error.errno in NO_ROOM
         if self.failure is None:
             _log.error(
-                "cannot write the capture: %s; events wait in memory, up to %d bytes of them",
+                "cannot write to %s: %s; events wait in memory, up to %d bytes of them",
+                self.directory,
                 error.strerror,
                 self._limits.queue_bytes,
             )
@@ -296,7 +325,7 @@ class SessionWriter:
         vanished = opened.vanished
         opened.abandon()
         if vanished:
-            self._removed += opened.rows
+            self._sealer.lose(opened.rows)
             self._number += 1
         else:
             self._hand_over(opened)
@@ -352,6 +381,10 @@ def _times(words: pa.Array, word: str) -> int:
     return int(pc.sum(pc.equal(words, word)).as_py() or 0)
 
 
+def _it_was_removed(opened: SegmentWriter) -> OSError:
+    return FileNotFoundError(errno.ENOENT, "it was removed", str(opened.path))
+
+
 def _in_words(losses: Mapping[str, int]) -> str:
-    lost = losses.get(NOT_WRITTEN, 0)
-    return f"{lost} events could not be kept meanwhile" if lost else "nothing was lost meanwhile"
+    lost = losses.get(NOT_WRITTEN, 0) + losses.get(REMOVED, 0)
+    return f"{lost} events are lost so far" if lost else "nothing was lost meanwhile"

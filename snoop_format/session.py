@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``session.json`` and the names of the files of a session directory."""
 
+import contextlib
 import json
 import os
 import re
@@ -136,13 +137,22 @@ def check_regular(path: Path) -> None:
 
 
 def write_session(directory: Path, session: Mapping[str, Any]) -> None:
-    """Replace ``session.json`` atomically: a reader sees the old one or the new one, whole."""
+    """Replace ``session.json`` atomically: a reader sees the old one or the new one, whole.
+
+    Raises:
+        OSError: the disk is full, read-only or gone; the old one is there as it was.
+    """
     text = json.dumps(session, indent=1, ensure_ascii=True) + "\n"
     temporary = directory / (SESSION_FILE + ".tmp")
-    with temporary.open("w", encoding="ascii") as file:
-        os.fchmod(file.fileno(), 0o640)
-        file.write(text)
-    put_in_place(temporary, directory / SESSION_FILE)
+    try:
+        with temporary.open("w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o640)
+            file.write(text)
+        put_in_place(temporary, directory / SESSION_FILE)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def put_in_place(temporary: Path, final: Path) -> None:

@@ -2,7 +2,9 @@
 """The disk is full, read-only or gone: events wait, or are counted; what is written stays."""
 
 import logging
+import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,9 +18,11 @@ from snoop_capture.sessions import new_session
 from snoop_capture.storage import SessionWriter
 from snoop_format.session import read_session
 from tests.capture.batches import batch, numbers
+from tests.capture.conftest import Build
 from tests.capture.recording import read_events
 from tests.capture.services import Service
 from tests.capture.ticking import Ticking, recorded
+from tests.capture.trees import inside
 
 pytestmark = pytest.mark.bpf  # that is, root: to mount
 
@@ -70,6 +74,13 @@ def until_written(storage: SessionWriter) -> None:
         storage.tick()
 
 
+def await_file(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def close(storage: SessionWriter) -> None:
     assert storage.close(time.monotonic() + PATIENCE, dict)
 
@@ -96,7 +107,9 @@ def test_when_there_is_space_again_nothing_is_missing(
     assert failures.kinds == {"ENOSPC"}
     said = [r.message for r in caplog.records if r.levelno == logging.ERROR]
     assert len(said) == 1  # once, not at every attempt
-    assert said[0].startswith("cannot write the capture: No space left on device; events wait in")
+    assert said[0].startswith(
+        f"cannot write to {storage.directory}: No space left on device; events wait in"
+    )
     assert "the capture is written again; nothing was lost meanwhile" in caplog.text
 
 
@@ -175,6 +188,53 @@ def test_what_somebody_removes_is_counted(disk: Path, failures: Failures, remove
     assert table.num_rows + lost == 400
     assert numbers(table["path"].to_pylist())[-200:] == list(range(200, 400))
     assert failures.kinds <= {"ENOENT"}
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_directory_that_is_removed_and_cannot_be_made_again(
+    tree: Path, capture: Path, build: Build, sealed: bool
+) -> None:
+    """For the recorder is root no more: all is lost, and it says so."""
+    service = Service(capture, "cgroup", tree, "--shutdown-timeout", "1")
+    calls = inside(tree, build("calls"), "100", "1", "1", "/a")
+    subprocess.run(calls, check=True)
+    if sealed:
+        time.sleep(1.5)
+        service.process.send_signal(signal.SIGHUP)
+        await_file(service.session / "events-00000001.parquet")
+    shutil.rmtree(capture)
+    for _ in range(2):  # into the files that are removed; while it knows that they are
+        subprocess.run(calls, check=True)
+        time.sleep(1.5)
+    done = service.stop()
+    assert done.code == 1
+    said = re.search(r"warning: 0 events, (\d+) lost \((\d+) not_written, (\d+) rem", done.stderr)
+    assert said, done.stderr
+    lost, not_written, removed = map(int, said.groups())
+    assert lost == not_written + removed == 3 * removed // 2
+    assert lost >= 300
+    assert f"the capture {service.session} ends early: it was removed, and cannot be" in done.stderr
+    assert "readable" not in done.stderr
+
+
+def test_a_file_that_is_removed_just_before_the_end(disk: Path, failures: Failures) -> None:
+    storage = writer(disk, failures)
+    storage.write(batch(0, 100))
+    (storage.directory / "events-00000001.arrows").unlink()
+    close(storage)
+    session = read_session(storage.directory)
+    assert (session["losses"], session["segments"]) == ({"removed": 100}, [])
+
+
+def test_a_directory_that_is_removed_just_before_the_end(disk: Path, failures: Failures) -> None:
+    storage = writer(disk, failures)
+    storage.write(batch(0, 600))
+    await_file(storage.directory / "events-00000001.parquet")
+    storage.write(batch(600, 100))
+    shutil.rmtree(storage.directory)
+    close(storage)
+    session = read_session(storage.directory)
+    assert (session["losses"], session["segments"]) == ({"removed": 700}, [])
 
 
 @pytest.fixture

@@ -241,26 +241,68 @@ def test_a_call_that_ends_with_its_process_has_no_result(record: Recorder, tmp_p
     assert (row["ret"], row["note"], row["comm"]) == (None, RESTARTED, "cat")
 
 
-def test_a_full_disk_ends_the_recording_not_the_command(record: Recorder, tmp_path: Path) -> None:
-    capture, copy = tmp_path / "disk" / "capture", tmp_path / "copy"
+def on_a_disk_of(
+    record: Recorder, place: Path, size: str, command: list[str], *options: str
+) -> tuple[Recording, Recording]:
+    """What the recorder said, and what it left on the disk."""
+    capture, copy = place / "disk" / "capture", place / "copy"
     script = f"""
         mkdir '{capture.parent}'
-        mount -t tmpfs -o size=64k none '{capture.parent}'
+        mount -t tmpfs -o size={size} none '{capture.parent}'
         "$@"
         code=$?
         cp -r '{capture}' '{copy}'
         exit $code
     """
     wrapper = ["unshare", "-m", "sh", "-c", script, "sh"]
+    recording = record(command, "-o", str(capture), *options, wrapper=wrapper)
+    assert f"snoop-capture: cannot write to {capture}/" in recording.stderr
+    assert recording.stderr.count(": No space left on device; events wait") == 1
+    return recording, Recording(copy, recording.code, b"", "")
+
+
+def test_a_full_disk_ends_the_recording_not_the_command(record: Recorder, tmp_path: Path) -> None:
     command = ["sh", "-c", "find /usr -xdev >/dev/null; echo end"]
-    options = ["-o", str(capture), "--flush-interval", "0.01"]
-    recording = record(command, *options, wrapper=wrapper)
-    assert (recording.code, recording.stdout) == (1, b"end\n")
-    assert "ends early: No space left on device; what was written before is" in recording.stderr
-    assert "snoop-capture: cannot write the capture: No space left" in recording.stderr
-    partial = Recording(copy, 1, b"", "")
-    assert len(partial.rows) > 100
-    assert [row["seq"] for row in partial.rows] == list(range(len(partial.rows)))
+    said, left = on_a_disk_of(record, tmp_path, "64k", command, "--flush-interval", "0.01")
+    assert (said.code, said.stdout) == (1, b"end\n")
+    assert "ends early: No space left on device; what was written before is" in said.stderr
+    assert len(left.rows) > 100
+    assert [row["seq"] for row in left.rows] == list(range(len(left.rows)))
+
+
+# Without room for a segment of a few events, and for one of a tenth of them.
+@pytest.mark.parametrize(("size", "least"), [("16k", 0), ("64k", 500), ("256k", 4000)])
+def test_a_disk_too_small_for_the_first_batch(
+    record: Recorder, tmp_path: Path, size: str, least: int
+) -> None:
+    """It takes what it has room for; the rest is counted, also on the disk."""
+    large = ("--ring-buffer-size", "16M")
+    command = ["find", "/usr", "-xdev", "-fprint", "/dev/null"]
+    issued = len(record(command, *large).rows)
+    said, left = on_a_disk_of(record, tmp_path, size, command, *large)
+    lost = issued - len(left.rows)
+    assert said.code == 1
+    assert len(left.rows) >= least
+    assert [row["seq"] for row in left.rows] == list(range(len(left.rows)))
+    assert left.session["losses"] == {"not_written": lost}
+    assert [one["losses"] for one in left.session["containers"]] == [{"not_written": lost}]
+    assert f"{len(left.rows)} events, " in said.stderr
+    assert f"{lost} lost ({lost} not_written)" in said.stderr
+    assert "No space left on device" in said.stderr.splitlines()[-1]
+
+
+def test_what_is_removed_while_it_is_recorded(record: Recorder) -> None:
+    with record.start(["sh", "-c", "echo; read line; cat /etc/hostname"]) as running:
+        running.line()
+        (session,) = running.capture.iterdir()
+        shutil.rmtree(session)
+        recording = running.finish(b"\n")
+    assert recording.code == 1
+    lost = recording.session["losses"]["removed"]
+    assert recording.summary == {"events": len(recording.rows), "paths": 0, "lost": lost}
+    assert recording.stderr.splitlines()[-1] == (
+        f"{lost} events are lost, for their files were removed while recording"
+    )
 
 
 def test_under_sudo_command_and_capture_are_the_users(record: Recorder) -> None:
