@@ -34,7 +34,7 @@ def set_up(level: str, form: str) -> None:
 
 
 class _Sparing(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes a few lines of one kind within a minute, and says how many more there were.
+    """Writes a few lines of one kind within a minute; says how many more there were, and the last.
 
     Of one kind are lines from one place in the program.
     """
@@ -44,6 +44,7 @@ class _Sparing(logging.StreamHandler):  # type: ignore[type-arg]
         self._begun: dict[tuple[str, str], float] = {}
         self._said: Counter[tuple[str, str]] = Counter()
         self._kept_back: Counter[tuple[str, str]] = Counter()
+        self._last: dict[tuple[str, str], str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = (record.name, str(record.msg))
@@ -59,6 +60,7 @@ class _Sparing(logging.StreamHandler):  # type: ignore[type-arg]
             super().emit(record)
         else:
             self._kept_back[kind] += 1
+            self._last[kind] = record.getMessage()
 
     def close(self) -> None:
         """Say what was kept back to the last."""
@@ -69,7 +71,8 @@ class _Sparing(logging.StreamHandler):  # type: ignore[type-arg]
     def _say_rest(self, kind: tuple[str, str], record: logging.LogRecord) -> None:
         count = self._kept_back.pop(kind, 0)
         if count:
-            said = {"msg": "%d more lines like this were not logged: %s", "args": (count, kind[1])}
+            last = self._last.pop(kind)
+            said = {"msg": "%d more lines like this were not logged: %s", "args": (count, last)}
             super().emit(logging.makeLogRecord(record.__dict__ | said))
 
 

@@ -69,19 +69,20 @@ def test_repeats_are_counted(
     now += 61
     log.warning("cannot seal segment %d", 100)
     lines = capsys.readouterr().err.splitlines()
-    assert "95 more lines like this were not logged: cannot seal segment %d" in lines[0]
+    assert "95 more lines like this were not logged: cannot seal segment 99" in lines[0]
     assert "cannot seal segment 100" in lines[1]
 
 
 def test_what_was_kept_back_is_said_at_the_end() -> None:
     program = (
         "import logging; from snoop_capture import logs; logs.set_up('info', 'console')\n"
-        "for i in range(8): logging.getLogger('snoop_capture').error('no room: %d', i)"
+        "log = logging.getLogger('snoop_capture')\n"
+        "for i in range(8): log.error('no room in %s: %d', '/100%s', i)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     *said, last = done.stderr.splitlines()
-    assert said == [f"snoop-capture: no room: {i}" for i in range(5)]
-    assert last == "snoop-capture: 3 more lines like this were not logged: no room: %d"
+    assert said == [f"snoop-capture: no room in /100%s: {i}" for i in range(5)]
+    assert last == "snoop-capture: 3 more lines like this were not logged: no room in /100%s: 7"
 
 
 @pytest.mark.bpf
