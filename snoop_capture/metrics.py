@@ -174,10 +174,7 @@ class _ContainerEvents:
     def name(self, containers: Sequence[Mapping[str, Any]]) -> None:
         with self._lock:
             for entry in containers:
-                label = _Label(
-                    str(entry["name"]).partition("/")[0], str(entry.get("pod_uid") or "")
-                )
-                self._label(int(entry["cgroup_id"]), label)
+                self._label(int(entry["cgroup_id"]), _label_of(entry))
 
     def count(self, events: pa.RecordBatch) -> None:
         cgroups = events.column("cgroup_id").dictionary_encode()
@@ -224,6 +221,14 @@ class _ContainerEvents:
 
     def _is_only(self, cgroup: int, label: _Label) -> bool:
         return all(at == cgroup for at, other in self._labels.items() if other == label)
+
+
+def _label_of(entry: Mapping[str, Any]) -> _Label:
+    """A container's name, also for the cgroups in it; another cgroup's own."""
+    name = str(entry["name"])
+    if entry.get("container_id"):
+        name = name.partition("/")[0]
+    return _Label(name, str(entry.get("pod_uid") or ""))
 
 
 def _indices(column: pa.DictionaryArray) -> NDArray[np.int64]:

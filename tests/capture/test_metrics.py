@@ -124,8 +124,8 @@ def test_what_the_recorder_does(metrics: Metrics) -> None:
 
 
 def test_events_by_container_and_call(metrics: Metrics) -> None:
-    web = {"cgroup_id": 1, "name": "web", "pod_uid": "u"}
-    metrics.named([web, {"cgroup_id": 2, "name": "web/worker", "pod_uid": "u"}])
+    web = {"cgroup_id": 1, "name": "web", "container_id": "4f", "pod_uid": "u"}
+    metrics.named([web, web | {"cgroup_id": 2, "name": "web/worker"}])
     metrics.written(events([(1, "openat"), (1, "stat"), (2, "openat"), (3, "openat")]))
     metrics.written(events([(1, "openat")]))
     assert by_container(scrape(metrics)) == {
@@ -139,6 +139,16 @@ def test_events_by_container_and_call(metrics: Metrics) -> None:
     # A restarted container has the name that another one has already.
     metrics.named([{"cgroup_id": 3, "name": "web", "pod_uid": "u"}])
     assert by_container(scrape(metrics)) == {"web,u,openat": 4, "web,u,stat": 2}
+
+
+def test_cgroups_that_are_no_containers_are_told_apart(metrics: Metrics) -> None:
+    metrics.named([{"cgroup_id": 1, "name": "app"}, {"cgroup_id": 2, "name": "app/worker"}])
+    metrics.written(events([(1, "stat"), (2, "stat"), (2, "openat")]))
+    assert by_container(scrape(metrics)) == {
+        "app,,stat": 1,
+        "app/worker,,stat": 1,
+        "app/worker,,openat": 1,
+    }
 
 
 def test_the_number_of_containers_is_bounded(metrics: Metrics) -> None:

@@ -67,6 +67,18 @@ class Watched(Service):
             time.sleep(0.1)
 
 
+def test_a_cgroup_and_one_below_it_are_told_apart(tree: Path, capture: Path, build: Build) -> None:
+    web = made(tree / "web")
+    service = Watched(capture, "cgroup", web)
+    for name, count in ((web, "30"), (made(web / "worker"), "20")):
+        subprocess.run(inside(name, build("calls"), count, "1", "1", "/in/web"), check=True)
+    labels = [f"{name},,faccessat" for name in ("web", "web/worker")]
+    keys = [("snoop_container_events_total", label) for label in labels]
+    service.until(lambda: sum(service.samples().get(key, 0) for key in keys) == 50)
+    service.until(lambda: [service.samples().get(key) for key in keys] == [30, 20])
+    service.stop()
+
+
 def test_what_is_counted_is_what_is_recorded(tree: Path, capture: Path, build: Build) -> None:
     """By a recorder that has given up its privileges and has a seccomp filter."""
     service = Watched(capture, "cgroup", made(tree / "web"), made(tree / "cache"))
