@@ -29,7 +29,8 @@ unknown keys are errors, unknown variables `SNOOP_…` a warning, for Kubernetes
 
 | exit code | |
 |---|---|
-| 0 | done; losses are in the last line. `run` exits as its command ([recording.md](recording.md)) |
+| 0 | done: it was told to stop, or what it recorded was removed; losses are in the last line |
+| COMMAND's | `run`, with 128 + the signal that ended COMMAND ([recording.md](recording.md)) |
 | 1 | recording is not possible, or ended early; `run`: the disk did not take all. It says why |
 | 2 | a mistake in the settings or on the command line |
 """

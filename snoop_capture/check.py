@@ -61,7 +61,7 @@ def findings(capture: Path, pod: bool) -> Iterator[Finding]:
         "BTF": _btf,
         "cgroup v2": _cgroups,
         "capabilities": _capabilities,
-        "ring buffer": _ring_buffer,
+        "ring buffer": lambda: _with_capabilities(_ring_buffer),
         "system calls": _syscalls,
         "io_uring": _uring,
         "BCC": _bcc,
@@ -69,7 +69,7 @@ def findings(capture: Path, pod: bool) -> Iterator[Finding]:
     }
     if pod:
         looks["pod"] = _pod
-    looks["recording"] = _recording
+    looks["recording"] = lambda: _with_capabilities(_recording)
     for thing, look in looks.items():
         try:
             yield Finding(thing, OK, look())
@@ -112,6 +112,17 @@ def _capabilities() -> str:
     privileges.require()
     own = privileges.loader() == sys.executable
     return f"uid {os.geteuid()}, CAP_BPF and CAP_PERFMON" + ("" if own else " for the loader")
+
+
+def _with_capabilities(look: Callable[[], str]) -> str:
+    try:
+        privileges.require()
+    except CaptureError:
+        raise CaptureError(
+            "not tried, for it takes the capabilities above: run the check as it is to be recorded "
+            "(sudo snoop-capture check)"
+        ) from None
+    return look()
 
 
 def _ring_buffer() -> str:

@@ -21,6 +21,7 @@ from snoop_capture.options import (
     recording_options,
     ring_buffer_size,
 )
+from snoop_capture.quantities import Directory
 from snoop_capture.settings import Named, SettingsCommand, unknown_variables
 
 if TYPE_CHECKING:  # what is needed is imported when it is needed: --help shall come at once
@@ -54,7 +55,7 @@ def cli() -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Directory(),
     help="Capture directory.  [default: capture-DATE-TIME]",
 )
 @click.option("--force", is_flag=True, help="Replace the capture in the directory.")
@@ -93,7 +94,7 @@ def run(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Directory(),
     default=".",
     help="Where captures shall go: is it writable, how much space is there?",
 )
@@ -135,7 +136,8 @@ def pod(kubernetes: bool, **options: Any) -> None:
 def container(ids: tuple[str, ...], **options: Any) -> None:
     """Record containers of this node: docker, podman, containerd, CRI-O.
 
-    ID is a container's id, or the beginning of it. Ends with SIGTERM or SIGINT.
+    ID is a container's id, or the beginning of it. Ends with SIGTERM or SIGINT, or when all of
+    them have been removed.
     """
     from snoop_capture.targets import container_target
 
@@ -154,7 +156,7 @@ def cgroup(paths: tuple[Path, ...], **options: Any) -> None:
     """Record cgroups, with all below them.
 
     PATH is a directory of the cgroup tree, or a path as /proc/PID/cgroup shows it. Ends with
-    SIGTERM or SIGINT.
+    SIGTERM or SIGINT, or when all of them have been removed.
     """
     from snoop_capture.targets import cgroup_target
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from snoop_capture.errors import CaptureError
+from snoop_capture.limits import MAX_RING, MIN_RING
 
 WALK_BYTES: Final = 4096
 NAME_BYTES: Final = 256
@@ -21,8 +22,6 @@ _PATH_MARGIN: Final = 4097 + 7
 # What one row may add to the names: an executable, a base and what an open led to.
 _NAMES_MARGIN: Final = 3 * (WALK_BYTES + NAME_BYTES + 16)
 
-MIN_RING: Final = 4096
-MAX_RING: Final = 1 << 30
 _BLOCKS_PER_CPU: Final = 8
 WALK_EXE: Final = 1
 WALK_BASE: Final = 2

@@ -2,6 +2,12 @@
 """How much a recording may hold: in memory, in a segment, on the disk."""
 
 from dataclasses import dataclass, field
+from typing import Final
+
+MIN_RING: Final = 4096
+"""Bytes of the smallest ring between kernel and recorder."""
+MAX_RING: Final = 1 << 30
+"""Bytes of the largest one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import click
 
-from snoop_capture.limits import Limits, Retention, Rotation
+from snoop_capture.limits import MAX_RING, MIN_RING, Limits, Retention, Rotation
 from snoop_capture.quantities import (
     Address,
+    Directory,
     Duration,
     ListenAddress,
     Pair,
@@ -27,12 +28,11 @@ Command = Callable[..., None]
 
 _DAY: Final = 86400.0
 _YEAR: Final = 365 * _DAY
-_DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
 _LIMITS: Final = Limits()
 _METRICS: Final = Address("127.0.0.1", 7667)
 
 _RING_BUFFER_SIZE: Final[dict[str, Any]] = {
-    "type": Size(),
+    "type": Size(MIN_RING, MAX_RING),
     "default": "16M",
     "help": "Memory between kernel and recorder, for all CPUs together.",
 }
@@ -67,7 +67,7 @@ def _what_is_written() -> list[Setting]:
     return [
         Setting(
             ["-o", "--output"],
-            type=_DIRECTORY,
+            type=Directory(),
             default="capture",
             help="Capture directory; the session becomes a directory in it.",
         ),

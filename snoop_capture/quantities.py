@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What options take, as people write it: sizes (``16M``), times (``15m``), addresses."""
+"""What options take, as people write it: sizes (``16M``), times (``15m``), addresses, places."""
 
+import os
 import re
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -23,13 +25,15 @@ class Size(click.ParamType[int | None]):
 
     Args:
         least: the smallest that is allowed.
+        most: the largest.
         or_none: whether ``none`` is allowed, for no such limit.
     """
 
     name = "size"
 
-    def __init__(self, least: int = 0, or_none: bool = False) -> None:
+    def __init__(self, least: int = 0, most: int | None = None, or_none: bool = False) -> None:
         self._least = least
+        self._most = most
         self._or_none = or_none
 
     def convert(
@@ -49,6 +53,8 @@ class Size(click.ParamType[int | None]):
         found = int(size[1]) * _SIZE_UNITS[size[2]]
         if found < self._least:
             self.fail(f"{value!r} is too small; give {size_text(self._least)} or more", param, ctx)
+        if self._most is not None and found > self._most:
+            self.fail(f"{value!r} is too large; give {size_text(self._most)} or less", param, ctx)
         return found
 
 
@@ -121,6 +127,24 @@ class ListenAddress(click.ParamType[Address | None]):
                 ctx,
             )
         return Address(address["v6"] or address["host"], int(address["port"]))
+
+
+class Directory(click.Path):
+    """A directory that has a name, and is no file; it need not be there."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """``"capture"`` → ``Path("capture")``."""
+        if not os.fspath(value):
+            self.fail("it is empty; give a directory, or . for this one", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Pair(click.ParamType[str]):

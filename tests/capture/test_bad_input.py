@@ -235,13 +235,19 @@ def test_a_command_not_found_leaves_nothing(capture: Path) -> None:
 # Options.
 
 
-@needs_bpf
 @pytest.mark.parametrize("size", ["0", "1", "4095", "99G", "2G", "9" * 40])
 def test_a_ring_of_an_impossible_size(capture: Path, size: str) -> None:
     code, message = refused("-o", capture, "--ring-buffer-size", size, "--", "true")
-    assert code == 1
-    assert "a ring buffer of " in message
-    assert "give 4096 to 1073741824" in message
+    assert code == 2
+    assert f"'--ring-buffer-size': '{size}' is too " in message
+    assert "give 4K or more" in message or "give 1G or less" in message
+
+
+def test_an_output_without_a_name(tmp_path: Path) -> None:
+    code, message = refused("-o", "", "--", "true", cwd=tmp_path)
+    assert code == 2
+    assert "it is empty; give a directory, or . for this one" in message
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("size", ["abc", "-1", "", "K", "1.5M", "16X", "1 M", "²"])

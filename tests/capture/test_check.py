@@ -72,6 +72,10 @@ def test_a_capability_that_is_not_there(missing: str) -> None:
     assert (
         f"needs CAP_{missing.upper()}, which this process does not have" in found["capabilities"][1]
     )
+    for thing in ("ring buffer", "recording"):
+        assert found[thing][0] == "NO"
+        assert found[thing][1].startswith("not tried, for it takes the capabilities above")
+        assert "(sudo snoop-capture check)" in found[thing][1]
 
 
 @pytest.mark.bpf
