@@ -12,8 +12,10 @@ import pytest
 
 from snoop_capture import cgroups
 from snoop_format.segment import read_open
-from snoop_format.session import open_name, read_session, segments
+from snoop_format.session import open_name, read_session, sealed_name, segments
 from tests.capture.recording import Recorder, Recording, read_events
+from tests.capture.services import Service
+from tests.capture.trees import made
 
 pytestmark = pytest.mark.bpf
 
@@ -104,6 +106,30 @@ def test_the_next_recording_removes_the_cgroup(
             assert record(["true"]).code == 0
         assert cgroup_of(Recording(other.capture, 0, b"", "")).exists()
         assert other.finish(b"\n").code == 0
+
+
+def test_the_next_run_refuses_the_directory(
+    killed: tuple[Recording, int], record: Recorder
+) -> None:
+    """And leaves it alone, unless it is told to replace the capture."""
+    recording, _ = killed
+    before = sorted(recording.directory.iterdir())
+    again = record(["true"], "-o", str(recording.capture))
+    assert (again.code, "already holds a capture" in again.stderr) == (1, True)
+    assert sorted(recording.directory.iterdir()) == before
+    assert record(["true"], "-o", str(recording.capture), "--force").code == 0
+    assert not recording.directory.exists()
+    assert len(list(recording.capture.iterdir())) == 1
+
+
+def test_the_next_recorder_of_cgroups_seals_it(killed: tuple[Recording, int], tree: Path) -> None:
+    recording, _ = killed
+    rows = recording.table.num_rows
+    Service(recording.capture, "cgroup", made(tree / "a")).stop()
+    assert read_session(recording.directory)["ended_at"]
+    files = {file.name for file in recording.directory.iterdir()}
+    assert files == {"session.json", sealed_name(1)}
+    assert read_events(recording.directory).num_rows == rows
 
 
 def test_nothing_is_recorded_after_the_kill(killed: tuple[Recording, int]) -> None:
