@@ -53,12 +53,18 @@ class EventBuilder:
     Args:
         table: the syscalls by their place in the BPF table.
         clock_offset: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME.
+        in_flight: gives the requests of io_uring that the BPF program has not seen complete.
     """
 
-    def __init__(self, table: dict[int, Syscall], clock_offset: int) -> None:
+    def __init__(
+        self,
+        table: dict[int, Syscall],
+        clock_offset: int,
+        in_flight: Callable[[], set[int]],
+    ) -> None:
         self.clock_offset = clock_offset
         self.cgroups: set[int] = set()
-        self._requests = RequestJoin()
+        self._requests = RequestJoin(in_flight)
         self._names = [*sorted({call.name for call in table.values()}), EXEC_INTERPRETER]
         self._name = np.zeros(_KINDS, np.int32)
         self._has_flags = np.zeros(_KINDS, bool)

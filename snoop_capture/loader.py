@@ -23,7 +23,8 @@ from snoop_capture.targets import MAX_ROOTS
 from snoop_capture.tracepoints import SYS_ENTER
 
 MAPS: Final = (
-    "control", "config", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen"
+    "control", "config", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen",
+    "in_flight",
 )  # fmt: skip
 _HOOKS: Final = {
     "on_sys_exit": ("raw_syscalls:sys_exit",),

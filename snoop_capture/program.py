@@ -150,6 +150,11 @@ class Program:
             found.setdefault(cgroup, {})[LOSS_CAUSES[cause]] = int.from_bytes(value, sys.byteorder)
         return found
 
+    def in_flight(self) -> set[int]:
+        """The requests of io_uring that have not completed, by their numbers."""
+        entries = _entries(self.descriptors["in_flight"], 8, 8)
+        return {int.from_bytes(value, sys.byteorder) for _, value in entries}
+
     def not_run(self) -> int:
         """How often the kernel left a program out, because it was interrupted on that CPU.
 

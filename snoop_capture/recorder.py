@@ -110,7 +110,7 @@ class Recorder:
         self._program = program
         self._ring = Ring(program)
         table = syscall_table(platform.machine()) | opcode_table()
-        self._events = EventBuilder(table, _clock_offset())
+        self._events = EventBuilder(table, _clock_offset(), program.in_flight)
         self._queue_bytes = limits.queue_bytes
         self._writes: collections.deque[_Writing] = collections.deque()
         self._observer = observer or Observer()

@@ -33,6 +33,7 @@ from snoop_format import schema
 from snoop_format.segment import SegmentWriter
 from snoop_format.session import open_name, sealed_name, sync
 
+_DEFECTS: Final = (schema.UNREADABLE, schema.UNRESOLVED_BASE, schema.RESULT_LOST)
 _RETRY: Final = 1.0  # seconds between attempts to write
 _LAST_RETRY: Final = 0.2  # the same when the recording has ended
 _COUNTS: Final = 1.0  # seconds between updates of what session.json says is lost
@@ -81,7 +82,7 @@ class SessionWriter:
         self._limits = limits
         self._observer = observer
         self._lost_before = lost
-        self._defects = Counter({schema.UNREADABLE: 0, schema.UNRESOLVED_BASE: 0})
+        self._defects = Counter(dict.fromkeys(_DEFECTS, 0))
         self._backlog = Backlog(limits.queue_bytes)
         self._no_room = False
         self._retry_at = 0.0

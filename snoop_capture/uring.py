@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joins the two rows of an io_uring request, its submission and its completion, to one event."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from snoop_format.schema import RESULT_LOST
 
 Array = NDArray[Any]
 
@@ -27,9 +30,14 @@ class RequestJoin:
 
     Completions wait for one batch more, too: where the clocks of two CPUs differ, as in virtual
     machines they may, a completion can be in the batch before that of its submission.
+
+    Args:
+        in_flight: gives the numbers of the requests that have not been seen to complete. One that
+            waits all the same has completed, and its completion was lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_flight: Callable[[], set[int]]) -> None:
+        self._in_flight = in_flight
         self._waiting: pa.Table | None = None
         self._early: pa.Table | None = None
 
@@ -47,7 +55,7 @@ class RequestJoin:
 
         Returns:
             the events without these columns. Submissions that are not completed yet are kept
-            back; those that are over all the same, and the oldest of very many, are given out
+            back; those that are over all the same, and the older half of very many, are given out
             without a result.
         """
         table = pa.Table.from_batches([batch])
@@ -62,15 +70,30 @@ class RequestJoin:
         joined = _merge(requests.take(submission), requests.take(completion))
         waiting = requests.take(_alone(requests, submission))
         over = np.isin(waiting[REQUEST].to_numpy(), requests[REPLACED].to_numpy())
-        over[: max(0, len(over) - _MOST_WAITING)] = True
         self._waiting = None if over.all() else waiting.filter(pa.array(~over))
-        unknown = _without_result(waiting.filter(pa.array(over)))
-        return _one_batch([table.filter(pc.invert(is_request)), joined, unknown])
+        unknown = [_without_result(waiting.filter(pa.array(over))), *self._older_half_of_many()]
+        return _one_batch([table.filter(pc.invert(is_request)), joined, *unknown])
 
     def rest(self) -> pa.RecordBatch | None:
-        """What never completed: events without a result."""
+        """What never completed, or whose completion was lost: events without a result."""
         waiting, self._waiting = self._waiting, None
-        return None if waiting is None else _one_batch([_without_result(waiting)])
+        return None if waiting is None else _one_batch([self._given_up(waiting)])
+
+    def _older_half_of_many(self) -> list[pa.Table]:
+        """What no longer waits so that others may; asking what is in flight takes a while."""
+        if self._waiting is None or self.waiting <= _MOST_WAITING:
+            return []
+        older = self._waiting.slice(0, _MOST_WAITING // 2)
+        self._waiting = self._waiting.slice(_MOST_WAITING // 2)
+        return [self._given_up(older)]
+
+    def _given_up(self, waiting: pa.Table) -> pa.Table:
+        """Requests without a result, with a note where that was lost."""
+        numbers = np.array(sorted(self._in_flight()), np.uint64)
+        lost = pa.array(~np.isin(waiting[REQUEST].to_numpy(), numbers))
+        words = waiting["note"].cast(pa.string())
+        note = pc.coalesce(words, pc.if_else(lost, RESULT_LOST, pa.scalar(None, pa.string())))
+        return _without_result(_with(waiting, "note", note))
 
 
 def _pairs(requests: pa.Table) -> tuple[Array, Array]:
@@ -100,17 +123,21 @@ def _merge(submissions: pa.Table, completions: pa.Table) -> pa.Table:
         if name == "note":
             column = pc.coalesce(
                 submissions[name].cast(pa.string()), completions[name].cast(pa.string())
-            ).cast(submissions[name].type)
+            )
         else:
             column = completions[name]
-        index = submissions.schema.get_field_index(name)
-        submissions = submissions.set_column(index, submissions.schema.field(name), column)
+        submissions = _with(submissions, name, column)
     return submissions
 
 
 def _without_result(submissions: pa.Table) -> pa.Table:
-    nothing = pa.nulls(submissions.num_rows, submissions.schema.field("ret").type)
-    return submissions.set_column(submissions.schema.get_field_index("ret"), "ret", nothing)
+    return _with(submissions, "ret", pa.nulls(submissions.num_rows))
+
+
+def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The table with another column in the place of one, of the type of that."""
+    field = table.schema.field(name)
+    return table.set_column(table.schema.get_field_index(name), field, column.cast(field.type))
 
 
 def _one_batch(tables: list[pa.Table]) -> pa.RecordBatch:

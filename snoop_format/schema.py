@@ -13,6 +13,7 @@ AT_FDCWD: Final = -100
 BLOCKED: Final = "blocked"
 RESTARTED: Final = "restarted"
 CANCELLED: Final = "cancelled"
+RESULT_LOST: Final = "result_lost"
 UNREADABLE: Final = "unreadable"
 UNRESOLVED_BASE: Final = "unresolved_base"
 DELETED: Final = "deleted"

@@ -8,6 +8,7 @@ import pytest
 
 from snoop_capture.events import UNNUMBERED
 from snoop_capture.uring import DONE, REPLACED, REQUEST, RequestJoin
+from snoop_format.schema import RESULT_LOST, UNREADABLE
 
 SCHEMA = (
     UNNUMBERED.append(pa.field(REQUEST, pa.uint64()))
@@ -38,6 +39,11 @@ def batch(*rows: tuple[int, bool, int | None]) -> pa.RecordBatch:
     )
 
 
+def halves(count: int) -> list[range]:
+    """The numbers from 1 to that, in two batches."""
+    return [range(1, count // 2 + 1), range(count // 2 + 1, count + 1)]
+
+
 SUBMITTED, ENDED, OTHER = (1, False, 0), (1, True, 5), (2, True, 7)
 
 
@@ -53,8 +59,33 @@ SUBMITTED, ENDED, OTHER = (1, False, 0), (1, True, 5), (2, True, 7)
     ],
 )
 def test_join(batches: list[list[tuple[int, bool, int | None]]], results: list[int | None]) -> None:
-    join = RequestJoin()
+    join = RequestJoin(set)
     made = [join.join(batch(*rows)) for rows in batches]
     rest = join.rest()
     made += [rest] if rest else []
     assert [ret for part in made for ret in part.column("ret").to_pylist()] == results
+
+
+def test_a_result_that_was_lost_is_told_from_one_that_never_came() -> None:
+    """Where requests are given up: at the end, and when very many wait."""
+    join = RequestJoin(lambda: set(range(0, 1 << 18, 2)))
+    many = [join.join(batch(*((n, False, 0) for n in numbers))) for numbers in halves(140_000)]
+    assert [part.num_rows for part in many] == [0, 1 << 16]
+    rest = join.rest()
+    assert rest
+    rows = [row for part in (*many, rest) for row in part.to_pylist()]
+    notes = {row["path"]: row["note"] for row in rows}
+    assert len(rows) == 140_000
+    assert notes == {f"/{n}": RESULT_LOST if n % 2 else None for n in range(1, 140_001)}
+    assert {row["ret"] for row in rows} == {None}
+
+
+def test_a_request_that_lacks_more_keeps_the_note_it_has() -> None:
+    join = RequestJoin(set)
+    rows = batch(SUBMITTED)
+    at = rows.schema.get_field_index("note")
+    note = pa.array([UNREADABLE]).dictionary_encode().cast(rows.schema.field("note").type)
+    join.join(rows.set_column(at, rows.schema.field("note"), note))
+    rest = join.rest()
+    assert rest
+    assert rest.column("note").to_pylist() == [UNREADABLE]

@@ -8,7 +8,7 @@ import pytest
 
 from snoop_capture.btf import KernelTypes
 from snoop_capture.offsets import knows_uring
-from snoop_format.schema import CANCELLED, RESTARTED, UNREADABLE
+from snoop_format.schema import CANCELLED, RESTARTED, RESULT_LOST, UNREADABLE
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
 
@@ -101,10 +101,16 @@ def test_what_a_small_ring_loses_is_counted_and_nothing_is_mixed(
     assert made.table.num_rows + made.lost == 500 * len(CALLS) + 4
     assert made.lost > 0
     results = {(name, path): ret for name, path, _, _, ret in CALLS}
+    unknown = 0
     for row in made.rows:
         name = row["syscall"].removeprefix("io_uring:")
-        if name != row["syscall"] and row["ret"] is not None:
-            assert row["ret"] == results[name, row["path"]] or row["ret"] > 2
+        if name == row["syscall"]:
+            continue
+        unknown += row["ret"] is None
+        assert row["note"] == (RESULT_LOST if row["ret"] is None else None)
+        assert row["ret"] in (None, results[name, row["path"]]) or row["ret"] > 2
+    assert made.session["defects"]["result_lost"] == unknown
+    assert unknown > 0
 
 
 End = tuple[str, str | None, int | None, str | None]
