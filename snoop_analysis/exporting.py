@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.replacing import replaced
+from snoop_analysis.replay import RESULT_COLUMNS
 from snoop_analysis.rows import PATH_BYTES
 from snoop_analysis.sqltext import literal, statement
 
@@ -42,7 +43,7 @@ def export(replay: Replay, kind: str, path: Path) -> list[str]:
 
 def _write_events(replay: Replay, kind: str, path: Path) -> None:
     path.touch()  # the operating system says best why it cannot
-    columns = "* EXCLUDE (lookup_no, container_no, kind)"
+    columns = RESULT_COLUMNS
     if kind != "parquet":
         columns += f" REPLACE ({', '.join(f'hex({name}) AS {name}' for name in PATH_BYTES)})"
     replay.execute(

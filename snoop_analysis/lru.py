@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 _NEVER: Final = np.iinfo(np.int64).min
 # Chunks up to the capacity are the cheapest; very short ones are not, nor very long ones.
-_CHUNK_LEAST: Final = 1 << 12
+_CHUNK_LEAST: Final = 1 << 9
 _CHUNK_OF_SMALL: Final = 1 << 14
 _CHUNK_MOST: Final = 1 << 20
 
@@ -98,15 +98,32 @@ class Lru:
 
 
 def _distances(previous: Numbers, capacity: int) -> Numbers:
-    """Distance of every access of a chunk; any value >= ``capacity`` where there is none."""
+    """Distance of every access of a chunk.
+
+    Any value >= ``capacity`` where there is none; 0 where it is less whatever the chunk holds.
+    """
     distances = np.full(len(previous), capacity)
-    counted = previous < 0 if len(previous) <= capacity else np.full(len(previous), True)
+    counted = _uncertain(previous, capacity)
     distances[~counted] = 0
     new = previous == _NEVER
     known = counted & ~new
     before = np.cumsum(new)[known] + _earlier_smaller(previous[known])
     distances[known] = before - (previous[known] + 1)
     return distances
+
+
+def _uncertain(previous: Numbers, capacity: int) -> Mask:
+    """Accesses that may miss, and those that count for their distance.
+
+    Of a chunk no longer than the capacity these are first accesses, and not those to the files so
+    recent that all others of the chunk could not put them out: only less recent ones count.
+    """
+    if len(previous) > capacity:
+        return np.full(len(previous), True)
+    first = previous < 0
+    safe = capacity - np.count_nonzero(first)
+    found: Mask = first & (previous < -safe)
+    return found
 
 
 def _earlier_smaller(values: Numbers) -> Numbers:

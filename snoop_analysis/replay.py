@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import numpy as np
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from snoop_analysis.state import State
 
 _numbers = count(1)
+
+RESULT_COLUMNS: Final = "* EXCLUDE (lookup_no, container_no, kind, rest_of_name)"
+"""What of a row of ``results`` is for people."""
+
+_REST_OF_NAME: Final = (
+    "rest_of_name(path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, ret, "
+    "syscall) AS rest_of_name"
+)
 
 
 class Replay:
@@ -82,9 +90,7 @@ class Replay:
 
         Events of removed segments are not among them: they are gone.
         """
-        return self.query(
-            f"SELECT * EXCLUDE (lookup_no, container_no, kind) FROM {self.results_view()}"
-        )
+        return self.query(f"SELECT {RESULT_COLUMNS} FROM {self.results_view()}")
 
     def breakdown(self, *keys: str) -> duckdb.DuckDBPyRelation:
         """Counts by keys, ``syscall`` or ``directory:2`` for one; see ``breakdown``.
@@ -173,8 +179,9 @@ class Replay:
         self._database.execute(
             f"CREATE MACRO is_excluded(file) AS {settings.excluded()};"
             f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {settings.container_test()};"
-            f"CREATE VIEW selected AS SELECT * FROM {rows} WHERE {' AND '.join(tests)};"
-            "CREATE VIEW selected_summaries AS SELECT * FROM summary_rows "
+            f"CREATE VIEW selected AS SELECT *, {_REST_OF_NAME} "
+            f"FROM {rows} WHERE {' AND '.join(tests)};"
+            f"CREATE VIEW selected_summaries AS SELECT *, {_REST_OF_NAME} FROM summary_rows "
             f"WHERE {' AND '.join(summary_tests)}"
         )
         self._database.execute(statement("carried"))

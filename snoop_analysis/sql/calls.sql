@@ -41,11 +41,13 @@ CREATE OR REPLACE MACRO names_no_file(syscall, path_role) AS
     );
 
 -- takes_no_path(syscall VARCHAR) -> BOOLEAN: NULL is an answer to the question which path: none, or
--- the file descriptor itself.
-CREATE OR REPLACE MACRO takes_no_path(syscall) AS plain_call(syscall) IN (
-    'mount', 'utimensat', 'utimensat_time64', 'futimesat', 'statx', 'newfstatat', 'fstatat64',
-    'quotactl', 'acct', 'fanotify_mark', 'file_getattr', 'file_setattr', 'getxattrat', 'setxattrat',
-    'listxattrat', 'removexattrat', 'move_mount'
+-- the file descriptor itself. (No IN: DuckDB makes a join over all rows of a long one, also in a
+-- CASE that hardly any row comes to.)
+CREATE OR REPLACE MACRO takes_no_path(syscall) AS regexp_full_match(
+    plain_call(syscall),
+    'mount|utimensat|utimensat_time64|futimesat|statx|newfstatat|fstatat64|quotactl|acct'
+    '|fanotify_mark|file_getattr|file_setattr|getxattrat|setxattrat|listxattrat|removexattrat'
+    '|move_mount'
 );
 
 -- passed_none(path VARCHAR, path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR) -> BOOLEAN:
@@ -56,6 +58,33 @@ CREATE OR REPLACE MACRO passed_none(path, path_bytes, note, ret, syscall) AS
             THEN takes_no_path(syscall)
         ELSE FALSE
     END;
+
+-- rest_of_name(path VARCHAR, path_bytes BLOB, base VARCHAR, base_bytes BLOB, real_path VARCHAR,
+--              real_path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR) -> VARCHAR
+-- What the name of a row depends on besides path and base, as one text; null for nearly all rows.
+-- To compare one text that is null is quicker than to compare all these.
+CREATE OR REPLACE MACRO rest_of_name(
+    path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, ret, syscall
+) AS
+    CASE
+        WHEN path_bytes IS NOT NULL
+            OR base_bytes IS NOT NULL
+            OR led_to(path, base, base_bytes, real_path, real_path_bytes) IS NOT NULL
+            OR passed_none(path, path_bytes, note, ret, syscall)
+            THEN concat_ws(
+                '|',
+                coalesce(hex(path_bytes), '-'),
+                coalesce(hex(base_bytes), '-'),
+                passed_none(path, path_bytes, note, ret, syscall),
+                coalesce('+' || led_to(path, base, base_bytes, real_path, real_path_bytes), '-')
+            )
+    END;
+
+-- What it is made of, null where it is null.
+CREATE OR REPLACE MACRO rest_path_bytes(rest) AS unhex(nullif(split_part(rest, '|', 1), '-'));
+CREATE OR REPLACE MACRO rest_base_bytes(rest) AS unhex(nullif(split_part(rest, '|', 2), '-'));
+CREATE OR REPLACE MACRO rest_none(rest) AS split_part(rest, '|', 3) = 'true';
+CREATE OR REPLACE MACRO rest_led(rest) AS nullif(regexp_extract(rest, '(?s)^[^+]*\+(.*)$', 1), '');
 
 -- is_exec(syscall VARCHAR) -> BOOLEAN: a program was replaced.
 CREATE OR REPLACE MACRO is_exec(syscall) AS

@@ -20,11 +20,8 @@ SELECT
     session_no,
     cgroup_id,
     path,
-    path_bytes,
     base,
-    base_bytes,
-    led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,
-    passed_none(path, path_bytes, note, ret, syscall) AS none,
+    rest_of_name,
     count(*) AS events,
     count(*) FILTER (ret >= 0) AS hits,
     count(ret) AS answers,
@@ -46,11 +43,8 @@ WITH
             session_no,
             cgroup_id,
             path,
-            path_bytes,
             base,
-            base_bytes,
-            led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,
-            passed_none(path, path_bytes, note, ret, syscall) AS none,
+            rest_of_name,
             sum(count) AS events,
             coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
             coalesce(sum(count) FILTER (ret IS NOT NULL), 0) AS answers,
@@ -63,11 +57,8 @@ SELECT
     session_no,
     cgroup_id,
     path,
-    path_bytes,
     base,
-    base_bytes,
-    led,
-    none,
+    rest_of_name,
     sum(events)::BIGINT AS events,
     sum(hits)::BIGINT AS hits,
     sum(answers)::BIGINT AS answers,
@@ -81,24 +72,30 @@ GROUP BY ALL;
 -- One row per container and distinct (path, base): names are normalised here, once.
 CREATE TABLE lookups AS
 WITH
+    apart AS (
+        SELECT
+            *,
+            rest_path_bytes(rest_of_name) AS path_bytes,
+            rest_base_bytes(rest_of_name) AS base_bytes,
+            rest_led(rest_of_name) AS led,
+            rest_none(rest_of_name) AS none
+        FROM /* grouped */
+    ),
     named AS (
         SELECT
             *,
             exact_text(path, path_bytes) AS exact_path,
             nullif(exact_text(base, base_bytes), '') AS exact_base
-        FROM /* grouped */
+        FROM apart
     )
 SELECT
     named.session_no,                                -- UINTEGER: order of the session in the capture
     named.cgroup_id,                                 -- UBIGINT
     container_no,                                    -- UINTEGER: null where the cgroup is no known container
     container_cgroups.name AS container,             -- VARCHAR: its name
-    path,                                            -- VARCHAR, and the next four: what the rows hold
-    path_bytes,                                      -- BLOB
+    path,                                            -- VARCHAR, and the next: what the rows hold
     base,                                            -- VARCHAR
-    base_bytes,                                      -- BLOB
-    led,                                             -- VARCHAR
-    none,                                            -- BOOLEAN: the call took no path
+    rest_of_name,                                    -- VARCHAR: see calls.sql
     coalesce(absolute(led, NULL), absolute(exact_path, exact_base)) AS file,  -- VARCHAR: the name; '' if empty, null if unread
     CASE
         WHEN container_no IS NULL THEN 'unknown_container'
@@ -121,7 +118,7 @@ LEFT JOIN container_cgroups
 -- with_lookups(source VARCHAR): the rows of a table or view with the lookup each belongs to.
 CREATE MACRO with_lookups(source) AS TABLE
 SELECT
-    source_rows.*,                                   -- the columns of the format, and session_no
+    source_rows.*,                                   -- the columns of the format, session_no and rest_of_name
     lookups.rowid AS lookup_no,                      -- BIGINT: row of lookups, as the next three
     container_no,                                    -- UINTEGER
     lookups.file,                                    -- VARCHAR: the name; '' if empty, null if unread
@@ -131,20 +128,8 @@ JOIN lookups
     ON source_rows.session_no = lookups.session_no
     AND source_rows.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
     AND source_rows.path IS NOT DISTINCT FROM lookups.path
-    AND source_rows.path_bytes IS NOT DISTINCT FROM lookups.path_bytes
     AND source_rows.base IS NOT DISTINCT FROM lookups.base
-    AND source_rows.base_bytes IS NOT DISTINCT FROM lookups.base_bytes
-    AND led_to(
-        source_rows.path,
-        source_rows.base,
-        source_rows.base_bytes,
-        source_rows.real_path,
-        source_rows.real_path_bytes
-    )
-        IS NOT DISTINCT FROM lookups.led
-    AND passed_none(
-        source_rows.path, source_rows.path_bytes, source_rows.note, source_rows.ret, source_rows.syscall
-    ) = lookups.none;
+    AND source_rows.rest_of_name IS NOT DISTINCT FROM lookups.rest_of_name;
 
 -- The rows of this replay.
 CREATE VIEW looked_up AS FROM with_lookups('selected');
@@ -170,6 +155,7 @@ SELECT
     path_bytes,
     base_bytes,
     real_path_bytes,
+    rest_of_name,
     1::BIGINT AS count,                              -- BIGINT: calls
     event_place(session_no, seq) AS place,           -- HUGEINT: the first of them in replay order
     ts AS first_seen,                                -- TIMESTAMPTZ
