@@ -43,6 +43,7 @@ ANALYZE = """# The replayer
 | 1 | a problem: no capture, damage, a file that cannot be written; the sentence says which |
 | 2 | a mistake on the command line |
 | 3 | with `--strict`: done, but something is known to be missing from the answer |
+| 141 | nobody reads what is printed any more (`| head`): ended as SIGPIPE ends programs |
 
 Output for people changes with the version; `--json`, `--csv`, `--parquet` and the report are for
 programs. Nothing is coloured (so there is nothing for `NO_COLOR` to do), and control characters in

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only door from a recording to anything that is said about it."""
 
+import errno
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from snoop_analysis.plotting.plots import Plots
 
 MEMORY_LIMIT: Final = "1500MB"
+_LEAST_MEMORY: Final = 32 << 20  # with less, DuckDB cannot even answer about nothing
+_BROKEN_PIPE: Final = os.strerror(errno.EPIPE)
 _Identity = tuple[int, str, str, str]
 
 
@@ -51,7 +55,7 @@ class Capture:
         path: a session directory, a directory that holds some, a pattern for such, or a list.
         skip_damaged: leave out what cannot be read, and say so in the report, instead of
             raising. Every segment is then read once to see whether it can be.
-        memory_limit: as DuckDB takes it, ``"4GB"`` for one.
+        memory_limit: as DuckDB takes it, ``"4GB"`` for one; at least ``"32MiB"``.
         temporary: directory for what does not fit; made when needed.
         by_image: containers of the same image digest are one, on whatever node and in whatever
             session; a copy of a session is passed over.
@@ -62,6 +66,7 @@ class Capture:
 
     Raises:
         CaptureError: there is no capture, or one that cannot be read.
+        OptionError: ``memory_limit`` is none, or too little.
     """
 
     def __init__(
@@ -252,6 +257,7 @@ class Capture:
 
         Raises:
             OptionError: there is too little memory or temporary space.
+            BrokenPipeError: nobody reads any more what DuckDB writes.
             CaptureError: a segment is damaged.
         """
         try:
@@ -262,6 +268,8 @@ class Capture:
                 f"give more with --memory-limit (memory_limit): {first_line(error)}"
             ) from error
         except duckdb.Error as error:
+            if isinstance(error, duckdb.IOException) and _BROKEN_PIPE in str(error):
+                raise BrokenPipeError(errno.EPIPE, _BROKEN_PIPE) from error
             self.check_files()
             raise CaptureError(f"DuckDB cannot go on: {first_line(error)}") from error
 
@@ -417,10 +425,19 @@ def _connect(memory_limit: str, temporary: str | PathLike[str] | None) -> duckdb
         database = duckdb.connect(
             config={"memory_limit": memory_limit, "temp_directory": str(place)}
         )
+        query = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
+        ((limit,),) = database.execute(query).fetchall()
+    except duckdb.OutOfMemoryException:
+        limit = 0
     except duckdb.Error as error:
         raise OptionError(
             f"memory_limit cannot be {memory_limit!r}: {first_line(error)}"
         ) from error
+    if limit < _LEAST_MEMORY:
+        raise OptionError(
+            f"memory_limit cannot be {memory_limit!r}: it has to be at least "
+            f"{_LEAST_MEMORY >> 20}MiB"
+        )
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
     return database
 

@@ -14,6 +14,8 @@ from snoop_analysis.errors import AnalysisError
 
 OK: Final = 0
 PROBLEM: Final = 1
+# What a shell says of a program that SIGPIPE ended.
+NOBODY_READS: Final = 141
 
 # Each command lives in snoop_analysis/commands/<name>.py as `command`.
 COMMANDS: Final = (
@@ -63,6 +65,17 @@ class DefaultGroup(click.Group):
         assert isinstance(found, click.Command)
         return found
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where nobody reads what it prints, end as SIGPIPE ends others."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # what cannot be written is said here, not by the interpreter
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(NOBODY_READS)
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Both ways to call it."""
         formatter.write_usage(ctx.command_path, "CAPTURE... [OPTIONS]")
@@ -106,9 +119,6 @@ def main() -> None:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = PROBLEM
     except (AnalysisError, OSError) as error:
         from snoop_analysis.terminal import printable
 

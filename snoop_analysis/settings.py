@@ -9,6 +9,7 @@ from snoop_analysis.errors import OptionError
 from snoop_analysis.names import name_of
 from snoop_analysis.sqltext import any_of, literal
 
+_MOST: Final = (1 << 63) - 1  # what SQL and NumPy count with
 DEFAULT_EXCLUDE: Final = ("/proc/", "/sys/", "/dev/")
 
 
@@ -31,6 +32,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.max_unique_files < 0:
             raise OptionError("max_unique_files cannot be negative; 0 means no bound")
+        if self.max_unique_files > _MOST:
+            raise OptionError(
+                f"max_unique_files cannot be {self.max_unique_files}: it is at most {_MOST}; "
+                "0 means no bound"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as a report has them; times in RFC 3339."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.closure.libraries import Libraries
 from snoop_analysis.closure.reasons import Need, Subject
 from snoop_analysis.closure.scripts import interpreter
+from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Kind
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.sqltext import statement
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
     from snoop_analysis.image import Image
     from snoop_analysis.replay import Replay
 
+_LONGEST: Final = 1e9  # seconds: thirty years
+
 
 def startup(replay: Replay, seconds: float) -> duckdb.DuckDBPyRelation:
-    """What each container touched in its first ``seconds``; columns in ``sql/startup.sql``."""
+    """What each container touched in its first ``seconds``; columns in ``sql/startup.sql``.
+
+    Raises:
+        OptionError: that is no number of seconds.
+    """
+    if not 0 < seconds <= _LONGEST:
+        raise OptionError(
+            f"seconds cannot be {seconds}: give a number above 0, at most {_LONGEST:,.0f}"
+        )
     replay.execute(statement("calls"))
     return replay.query(statement("startup").replace("/* seconds */", repr(float(seconds))))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``snoop-analyze lru``: what a bound on the files of a container would cost."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,6 +13,7 @@ from snoop_analysis.commands.options import (
 )
 from snoop_analysis.commands.output import Output, listing
 
+MOST: Final = (1 << 63) - 1  # what DuckDB counts with
 EXAMPLES = """\b
 Examples:
   snoop-analyze lru capture/
@@ -25,7 +26,7 @@ Examples:
 @click.option(
     "--capacity",
     "capacities",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST),
     multiple=True,
     default=[100, 1000, 10_000, 100_000],
     show_default=True,

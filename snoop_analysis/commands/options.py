@@ -65,7 +65,8 @@ capture_arguments: Final = _options(
         metavar="SIZE",
         default="1500MB",
         show_default=True,
-        help="Memory for queries; what does not fit goes to the directory for temporary files.",
+        help="Memory for queries, at least 32MiB; what does not fit goes to the directory for "
+        "temporary files.",
     ),
     click.option(
         "--config",

@@ -41,6 +41,7 @@ Examples:
   snoop-analyze capture/ --report report.json --watch 30s
 """
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_LONGEST = 3600 * 24 * 365
 
 
 class Duration(click.ParamType[float]):
@@ -57,7 +58,10 @@ class Duration(click.ParamType[float]):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
         if not match or not float(match[1]):
             self.fail(f"{value!r} is no duration; write it as 30s, 5m or 1h", param, ctx)
-        return float(match[1]) * _SECONDS[match[2]]
+        seconds = float(match[1]) * _SECONDS[match[2]]
+        if seconds > _LONGEST:
+            self.fail(f"{value!r} is too long; {_LONGEST / 3600:,.0f}h are the most", param, ctx)
+        return seconds
 
 
 @click.command("report", epilog=EXAMPLES)

@@ -2,12 +2,14 @@
 """``snoop-analyze tail``: follow a growing capture."""
 
 import time
+from typing import Final
 
 import click
 
 from snoop_analysis.commands.options import capture_arguments, one_round, open_capture
 from snoop_analysis.commands.report import Duration
 
+MOST_LINES: Final = (1 << 63) - 1  # what LIMIT takes
 EXAMPLES = """\b
 Examples:
   snoop-analyze tail capture/
@@ -19,7 +21,7 @@ Examples:
 @capture_arguments
 @click.option(
     "--lines",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=MOST_LINES),
     default=10,
     show_default=True,
     metavar="N",

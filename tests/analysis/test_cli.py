@@ -144,6 +144,10 @@ def test_settings(record: Record, arguments: list[str], files: list[str]) -> Non
         (["x", "--profile", "other"], 2, "go-snoop"),
         (["x", "--max-unique-files", "-1"], 2, "not in the range"),
         (["x", "--nonsense"], 2, "No such option"),
+        (["lru", "x", "--capacity", "9" * 20], 2, "is not in the range"),
+        (["tail", "x", "--lines", "9" * 20], 2, "is not in the range"),
+        (["tail", "x", "--interval", "9" * 20], 2, "is too long"),
+        (["startup", "x", "--seconds", "-1"], 2, "is not in the range"),
     ],
 )
 def test_bad_input(arguments: list[str], status: int, sentence: str) -> None:
@@ -151,6 +155,41 @@ def test_bad_input(arguments: list[str], status: int, sentence: str) -> None:
     assert done.returncode == status or (not arguments and done.returncode in (0, 2))
     assert sentence in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--memory-limit", "1KB"], "memory_limit cannot be '1KB': it has to be at least 32MiB"),
+        (["--memory-limit", "100KB"], "memory_limit cannot be '100KB': it has to be at least"),
+        (["--max-unique-files", "9" * 20], f"max_unique_files cannot be {'9' * 20}: it is at most"),
+    ],
+)
+def test_bad_values(record: Record, arguments: list[str], sentence: str) -> None:
+    done = analyze(record(EVENTS), *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"snoop-analyze: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e11"])
+def test_seconds_that_are_none(record: Record, seconds: str) -> None:
+    done = analyze("startup", record(EVENTS), "--seconds", seconds)
+    assert done.returncode == 1
+    assert "seconds cannot be" in done.stderr.splitlines()[-1]
+
+
+def test_the_least_memory_is_enough(record: Record, tmp_path: Path) -> None:
+    path = record(EVENTS)
+    for words in (
+        [path, "--html", tmp_path / "page.html"],
+        ["misses", path],
+        ["startup", path],
+        ["files", path],
+        [path, "--by", "directory,result", "--max-unique-files", "1"],
+    ):
+        done = analyze(*words, "--memory-limit", "32MiB")
+        assert done.returncode == 0, done.stderr
 
 
 def test_no_such_key(record: Record) -> None:
@@ -204,17 +243,27 @@ def test_a_terminal_that_knows_only_ascii(record: Record) -> None:
     assert b"/na\\xefve" in done.stdout
 
 
-def test_a_closed_pipe_is_no_traceback(record: Record) -> None:
-    path = record([{"path": f"/{n}"} for n in range(20000)])
-    script = "from snoop_analysis.cli import main; main()"
+@pytest.mark.parametrize("events", [1, 20_000], ids=["at the end", "on the way"])
+@pytest.mark.parametrize(
+    "words",
+    ["{}", "{} --report -", "{} --parquet -", "files {} --csv", "tail {} --once --lines 20000",
+     "export {} --to csv -o -", "export {} --to parquet -o -", "export {} --to slim -o -"],
+)  # fmt: skip
+def test_where_nobody_reads_it_ends_as_others_do(record: Record, words: str, events: int) -> None:
+    path = record([{"path": f"/{n}"} for n in range(events)])
+    reader, writer = os.pipe()
+    os.close(reader)
     done = subprocess.run(
-        f"{sys.executable} -c '{script}' {path} | head -1",
-        shell=True,
-        capture_output=True,
+        [*COMMAND, *words.format(path).split()],
+        stdout=writer,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
-    assert done.stderr == ""
+    os.close(writer)
+    assert done.returncode == 141
+    assert "snoop-analyze" not in done.stderr
+    assert "Error" not in done.stderr
 
 
 def test_help_is_quick() -> None:
