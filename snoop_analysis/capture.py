@@ -21,13 +21,14 @@ import pyarrow as pa
 
 from snoop_analysis.display.descriptions import of_capture
 from snoop_analysis.display.notebook import show_relations
-from snoop_analysis.errors import CaptureError, ChangedError, OptionError, first_line
+from snoop_analysis.errors import CaptureError, ChangedError, ClosedError, OptionError, first_line
 from snoop_analysis.progress import ProgressBar
+from snoop_analysis.querying import relation_of
 from snoop_analysis.replay import Replay
 from snoop_analysis.rows import no_rows, open_table, segment_rows, summary_rows
 from snoop_analysis.segments import Segment
 from snoop_analysis.sessions import Container, Finder, Key, Session
-from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings
+from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings, listed
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
 from snoop_format.summary import SUMMARY
@@ -148,8 +149,15 @@ class Capture:
         self._keep_count(self.database)
 
     def connect(self, other: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyConnection:
-        """A connection to this capture's database, besides ``other`` and the rest."""
-        connection = (other or self.database).cursor()
+        """A connection to this capture's database, besides ``other`` and the rest.
+
+        Raises:
+            ClosedError: the capture, or the replay ``other`` is of, is closed.
+        """
+        try:
+            connection = (other or self.database).cursor()
+        except duckdb.ConnectionException as error:
+            raise ClosedError from error
         self._keep_count(connection)
         return connection
 
@@ -204,12 +212,12 @@ class Capture:
         And over ``summarized``, what is left of removed segments.
 
         Raises:
-            CaptureError: DuckDB cannot answer it; the message is DuckDB's.
+            OptionError: it is no SELECT, or several.
+            CaptureError: DuckDB does not understand it (the message is DuckDB's), a segment turns
+                out to be damaged, or the capture is closed.
         """
-        try:
-            return self._relation(sql)
-        except duckdb.Error as error:
-            raise CaptureError(f"the query failed: {first_line(error)}") from error
+        with self.reading():
+            return relation_of(self.connect(), sql)
 
     def replay(
         self,
@@ -241,10 +249,10 @@ class Capture:
             CaptureError: a segment turns out to be damaged.
         """
         settings = Settings(
-            exclude=tuple(exclude),
+            exclude=listed("exclude", exclude, str),
             max_unique_files=max_unique_files,
-            syscalls=None if syscalls is None else tuple(syscalls),
-            containers=None if containers is None else tuple(containers),
+            syscalls=None if syscalls is None else listed("syscalls", syscalls, str),
+            containers=None if containers is None else listed("containers", containers, str, int),
             since=_time("since", since),
             until=_time("until", until),
             found_only=found_only,
@@ -258,10 +266,12 @@ class Capture:
         Raises:
             OptionError: there is too little memory or temporary space.
             BrokenPipeError: nobody reads any more what DuckDB writes.
-            CaptureError: a segment is damaged.
+            CaptureError: a segment is damaged, or the capture is closed.
         """
         try:
             yield
+        except duckdb.ConnectionException as error:
+            raise ClosedError from error
         except duckdb.OutOfMemoryException as error:
             raise OptionError(
                 "there is not enough memory, or no room for temporary files; "

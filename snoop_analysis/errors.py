@@ -19,6 +19,13 @@ class ChangedError(CaptureError):
     """A capture that a recorder changed while it was read: to be read again."""
 
 
+class ClosedError(CaptureError):
+    """A capture or a replay that was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("it was closed, and cannot be read any more: open the capture again")
+
+
 class ImageError(AnalysisError):
     """An image that cannot be read."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from snoop_analysis.display.descriptions import of_replay
 from snoop_analysis.errors import OptionError
 from snoop_analysis.lru import Lru
 from snoop_analysis.ordering import OutOfOrderError, in_order
+from snoop_analysis.querying import relation_of
 from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
 from snoop_analysis.sqltext import any_of, statement
@@ -63,7 +65,8 @@ class Replay:
         self.settings = settings
         self._begun = state
         self._schema = f"replay_{next(_numbers)}"
-        capture.database.execute(f"CREATE SCHEMA {self._schema}")
+        with capture.reading():
+            capture.database.execute(f"CREATE SCHEMA {self._schema}")
         self._database = self._connect(capture.database)
         self._check_containers()
         self._caches: dict[int, Lru] = {}
@@ -127,8 +130,14 @@ class Replay:
         """A query over the tables of the replay and of the capture.
 
         It has a connection of its own: one that is being read stops no other.
+
+        Raises:
+            OptionError: it is no SELECT, or several.
+            CaptureError: DuckDB does not understand it (the message is DuckDB's), a segment turns
+                out to be damaged, or the replay or its capture is closed.
         """
-        return self._connect(self._database).sql(sql)
+        with self.capture.reading():
+            return relation_of(self._connect(self._database), sql)
 
     def execute(self, sql: str) -> None:
         """Run a statement over the tables of the replay.
@@ -148,7 +157,8 @@ class Replay:
     def close(self) -> None:
         """Drop the tables of this replay; its relations cannot be read any more."""
         self._database.close()
-        self.capture.database.execute(f"DROP SCHEMA {self._schema} CASCADE")
+        with suppress(duckdb.ConnectionException):  # closed, and with it all tables gone
+            self.capture.database.execute(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
 
     def _connect(self, other: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         connection = self.capture.connect(other)

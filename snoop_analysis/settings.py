@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a replay is asked for, and what that means in SQL."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -92,6 +93,22 @@ class Settings:
         """The SQL condition for a name ``file`` that is excluded."""
         prefixes = [literal(name_of(prefix)) for prefix in self.exclude if prefix]
         return any_of([f"starts_with(file, {prefix})" for prefix in prefixes])
+
+
+def listed(name: str, given: Sequence[Any], *kinds: type) -> tuple[Any, ...]:
+    """A list that a setting takes, of values of some kinds.
+
+    Raises:
+        OptionError: it is none. Text by itself is no list, though Python takes it for its letters.
+    """
+    if isinstance(given, str | bytes | int):
+        raise OptionError(f"{name} is a list: write {name}=[{given!r}]")
+    values = tuple(given)
+    for one in values:
+        if not isinstance(one, kinds):
+            allowed = " or ".join(kind.__name__ for kind in kinds)
+            raise OptionError(f"{name} has {one!r}, which is no {allowed}")
+    return values
 
 
 def _time(time: datetime) -> str:

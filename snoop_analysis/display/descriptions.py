@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import duckdb
-
 from snoop_analysis.display.description import Description, Table
+from snoop_analysis.errors import ClosedError
 from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
+    import duckdb
+
     from snoop_analysis.capture import Capture
     from snoop_analysis.replay import Replay
     from snoop_analysis.report import Report
@@ -43,7 +44,7 @@ def of_replay(replay: Replay) -> Description:
     """What a report of the replay begins with, and its counts by container."""
     try:
         report = of_report(replay.report())
-    except duckdb.ConnectionException:
+    except ClosedError:
         return Description([], ["Replay, closed"], [])
     said = [f"{name} {value!r}" for name, value in replay.settings.as_dict().items() if value]
     lines = ["Replay: " + ", ".join(said), *report.lines]

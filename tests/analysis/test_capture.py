@@ -246,9 +246,93 @@ def test_events_have_what_people_ask_for(record: Record) -> None:
     ]
 
 
-def test_query_errors_are_ours(record: Record) -> None:
-    with pytest.raises(CaptureError, match="the query failed"):
-        Capture(record([])).query("SELECT nothing FROM nowhere")
+@pytest.mark.parametrize(
+    "sql", ["SELECT nothing FROM nowhere", "SELECT nothing FROM events", "SELEC 1"]
+)
+def test_query_errors_are_ours(sql: str) -> None:
+    capture = Capture.sample()
+    for query in (capture.query, capture.replay().query):
+        with pytest.raises(CaptureError, match=r"the query failed: [^\n]*$"):
+            query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1) TO '{}'",
+        "COPY (PIVOT events ON syscall) TO '{}'",
+        "ATTACH '{}'",
+        "EXPORT DATABASE '{}'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{}'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET threads = 1",
+        "DELETE FROM containers",
+        "CREATE TABLE x AS SELECT 1",
+        "SELECT 1; DELETE FROM containers",
+        "",
+    ],
+)
+def test_a_query_writes_nothing(tmp_path: Path, sql: str) -> None:
+    capture = Capture.sample()
+    target = tmp_path / "target"
+    for query in (capture.query, capture.replay().query):
+        with pytest.raises(OptionError, match="a query is one SELECT statement"):
+            query(sql.format(target))
+    assert not target.exists()
+    assert len(capture.containers.fetchall()) == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM losses",
+        "WITH a AS (SELECT 1) FROM a",
+        "VALUES (1)",
+        "DESCRIBE events;",
+        "SUMMARIZE events",
+        "PIVOT events ON syscall USING count(*) GROUP BY comm; -- by name",
+    ],
+)
+def test_what_is_a_select_by_another_word(sql: str) -> None:
+    Capture.sample().query(sql).fetchall()
+
+
+def test_what_was_closed_says_so() -> None:
+    capture = Capture.sample()
+    replay = capture.replay()
+    closed = capture.replay()
+    closed.close()
+    with pytest.raises(CaptureError, match="it was closed"):
+        _ = closed.files
+    capture.close()
+    for ask in (
+        lambda: capture.query("SELECT 1"),
+        lambda: capture.events,
+        capture.replay,
+        lambda: replay.files,
+        replay.report,
+        lambda: replay.breakdown("file"),
+    ):
+        with pytest.raises(CaptureError, match="it was closed"):
+            ask()
+    replay.close()
+    capture.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("exclude", "/proc/", r"exclude is a list: write exclude=\['/proc/'\]"),
+        ("syscalls", "openat", r"syscalls is a list: write syscalls=\['openat'\]"),
+        ("containers", "app", r"containers is a list: write containers=\['app'\]"),
+        ("containers", 1, r"containers is a list: write containers=\[1\]"),
+        ("exclude", [b"/proc/"], "exclude has b'/proc/', which is no str"),
+    ],
+)
+def test_a_list_is_a_list(name: str, value: Any, sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        Capture.sample().replay(**{name: value})
 
 
 def test_two_sessions(tmp_path: Path) -> None:
