@@ -50,6 +50,7 @@ class DefaultGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command before arguments that begin with no command."""
         if args and args[0] not in (*COMMANDS, "-h", "--help", "--version"):
+            _refuse_misspelt(args[0])
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -100,6 +101,21 @@ def cli() -> None:
 
     CAPTURE is a directory that snoop-capture wrote.
     """
+
+
+def _refuse_misspelt(word: str) -> None:
+    """A word that is nearly a command, and no capture, is a misspelt command.
+
+    Raises:
+        UsageError: it is.
+    """
+    from difflib import get_close_matches
+
+    meant = get_close_matches(word, COMMANDS, n=1)
+    if meant and not Path(word).exists():
+        raise click.UsageError(
+            f"there is no command and no capture {word!r}; did you mean {meant[0]!r}?"
+        )
 
 
 def main() -> None:

@@ -42,7 +42,6 @@ def export(replay: Replay, kind: str, path: Path) -> list[str]:
 
 
 def _write_events(replay: Replay, kind: str, path: Path) -> None:
-    path.touch()  # the operating system says best why it cannot
     columns = RESULT_COLUMNS
     if kind != "parquet":
         columns += f" REPLACE ({', '.join(f'hex({name}) AS {name}' for name in PATH_BYTES)})"

@@ -16,7 +16,7 @@ def replaced(path: Path) -> Iterator[Path]:
     A terminal or a pipe is written to at once. Directories on the way are made.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written; the error names ``path``.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         yield path  # not resolved: /dev/stdout may lead to what has no path
@@ -25,7 +25,13 @@ def replaced(path: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        put_in_place(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        temporary.touch()  # the operating system says best why it cannot
+        try:
+            yield temporary
+            put_in_place(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename != str(temporary):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -24,6 +24,7 @@ from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
 from snoop_analysis.sqltext import any_of, statement
 from snoop_analysis.state import obstacle
+from snoop_format.calls import CALLS
 
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
@@ -72,6 +73,7 @@ class Replay:
         self._caches: dict[int, Lru] = {}
         self._knows_new_events = False
         with self.capture.reading():
+            self._check_syscalls()
             self._replay()
 
     @property
@@ -178,6 +180,22 @@ class Replay:
             if one not in known:
                 names = ", ".join(sorted({name for _, name in rows}))
                 raise OptionError(f"there is no container {one!r}; there are {names}")
+
+    def _check_syscalls(self) -> None:
+        """So is a call that neither recorders nor this capture know."""
+        unknown = set(self.settings.syscalls or ()) - CALLS
+        if not unknown:
+            return
+        query = " UNION ".join(
+            f"SELECT syscall FROM {table} WHERE syscall IS NOT NULL"
+            for table in ("rows", "summary_rows")
+        )
+        seen = {name for (name,) in self._database.execute(query).fetchall()}
+        if unknown - seen:
+            names = ", ".join(sorted(seen)) or "none"
+            raise OptionError(
+                f"there is no system call {min(unknown - seen)!r}; the capture has {names}"
+            )
 
     def _replay(self) -> None:
         settings = self.settings

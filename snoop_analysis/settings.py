@@ -38,6 +38,11 @@ class Settings:
                 f"max_unique_files cannot be {self.max_unique_files}: it is at most {_MOST}; "
                 "0 means no bound"
             )
+        for prefix in self.exclude:
+            if prefix and not prefix.startswith("/"):
+                raise OptionError(
+                    f"exclude has {prefix!r}, but paths begin with /: write {'/' + prefix!r}"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as a report has them; times in RFC 3339."""

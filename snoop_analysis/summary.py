@@ -95,6 +95,8 @@ def _covered(report: Report) -> Iterator[str]:
 
 
 def _losses(report: Report) -> str:
-    return (
-        counted(report.dropped_events, "event") + " lost" if report.dropped_events else "no losses"
-    )
+    if report.dropped_events:
+        return counted(report.dropped_events, "event") + " lost"
+    if report.completeness.left_out:
+        return "no losses counted, but data was left out"
+    return "no losses" if report.completeness.complete else "no losses counted, but not complete"

@@ -18,10 +18,9 @@ from snoop_capture.rows import Rows
 from snoop_capture.syscalls import Syscall
 from snoop_capture.uring import RequestJoin
 from snoop_format import schema
+from snoop_format.calls import EXEC_INTERPRETER
 
 Array = NDArray[Any]
-
-EXEC_INTERPRETER: Final = "exec_interpreter"
 
 # A call interrupted by a signal returns one of these inside the kernel (include/linux/errno.h);
 # user space never sees them: the call starts again or ends with EINTR.

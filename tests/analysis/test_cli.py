@@ -145,6 +145,10 @@ def test_settings(record: Record, arguments: list[str], files: list[str]) -> Non
         (["x", "--max-unique-files", "-1"], 2, "not in the range"),
         (["x", "--nonsense"], 2, "No such option"),
         (["lru", "x", "--capacity", "9" * 20], 2, "is not in the range"),
+        (["fils", "x"], 2, "there is no command and no capture 'fils'; did you mean 'files'?"),
+        (["sesions"], 2, "did you mean 'sessions'?"),
+        (["x", "--csv", "--json"], 2, "--csv, --json and --parquet exclude each other"),
+        (["files", "x", "--parquet", "-", "--json"], 2, "exclude each other"),
         (["tail", "x", "--lines", "9" * 20], 2, "is not in the range"),
         (["tail", "x", "--interval", "9" * 20], 2, "is too long"),
         (["startup", "x", "--seconds", "-1"], 2, "is not in the range"),
@@ -161,6 +165,11 @@ def test_bad_input(arguments: list[str], status: int, sentence: str) -> None:
     ("arguments", "sentence"),
     [
         (["--memory-limit", "1KB"], "memory_limit cannot be '1KB': it has to be at least 32MiB"),
+        (["--exclude", "tmp"], "exclude has 'tmp', but paths begin with /: write '/tmp'"),
+        (
+            ["--syscall", "opennn"],
+            "there is no system call 'opennn'; the capture has access, openat",
+        ),
         (["--memory-limit", "100KB"], "memory_limit cannot be '100KB': it has to be at least"),
         (["--max-unique-files", "9" * 20], f"max_unique_files cannot be {'9' * 20}: it is at most"),
     ],
@@ -204,6 +213,58 @@ def test_a_report_that_cannot_be_written(record: Record, tmp_path: Path) -> None
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(tmp_path / "file") in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--report"],
+        ["--html"],
+        ["--parquet"],
+        *(["export", "--to", kind, "-o"] for kind in ("csv", "parquet", "slim")),
+    ],
+)
+def test_what_cannot_be_written_is_named_as_it_was_given(
+    record: Record, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "there").mkdir()
+    name = tmp_path / "there" / ("x" * 255)  # the longest name: none is left for a temporary one
+    *command, option = words
+    done = analyze(*command, record(EVENTS), option, name)
+    assert done.returncode == 1
+    assert done.stderr == f"snoop-analyze: cannot use {name}: File name too long\n"
+
+
+def test_a_directory_is_no_report(record: Record, tmp_path: Path) -> None:
+    done = analyze(record(EVENTS), "--report", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"snoop-analyze: cannot use {tmp_path}: Is a directory\n"
+
+
+def test_a_call_that_is_known_and_not_there(record: Record) -> None:
+    done = analyze(record(EVENTS), "--syscall", "openat2,io_uring:openat")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "! no event passes the filters")
+
+
+def test_a_call_that_only_the_capture_knows(record: Record) -> None:
+    path = record([{"path": "/a", "syscall": "openat7"}])
+    assert "1 event, 1 distinct file" in analyze(path, "--syscall", "openat7").stdout
+
+
+def test_a_capture_named_as_a_command_nearly(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "fils").symlink_to(record(EVENTS))
+    done = subprocess.run(
+        [*COMMAND, "fils"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_was_left_out_is_no_matter_of_no_losses(record: Record) -> None:
+    path = record(EVENTS, segments=2)
+    (path / sealed_name(2)).write_bytes(b"PAR1")
+    first, second = analyze(path, "--skip-damaged").stdout.splitlines()[:2]
+    assert first.startswith("! left out: ")
+    assert second.endswith("no losses counted, but data was left out")
 
 
 def test_truncated_segment_is_named(record: Record) -> None:
