@@ -473,6 +473,8 @@ def _session_row(number: int, session: Session) -> tuple[object, ...]:
         session.namespace,
         session.started_at,
         session.ended_at,
+        session.recovered_at,
+        list(session.command) or None,
         len(session.segments),
         session.rows,
         sum(one.unsealed.torn_bytes for one in session.segments if one.unsealed),

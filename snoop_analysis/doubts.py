@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from snoop_analysis.ends import sentences
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def _gaps(lacks: Completeness) -> Iterator[str]:
         yield f"{lacks.missing_events:,} events are missing from the sequence"
     if lacks.earlier_segments_removed:
         yield f"retention removed the beginning of {', '.join(lacks.earlier_segments_removed)}"
+    yield from sentences(lacks.still_recording, lacks.killed)
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
     if lacks.unknown_container_events:

@@ -106,9 +106,6 @@ def judge(
 
 
 def _notes(replay: Replay, judgement: Judgement) -> Iterator[str]:
-    for session in replay.capture.sessions_found:
-        if session.ended_at is None:
-            yield f"still recording, or ended without a word: {session.session_id}"
     unknown = replay.query(
         "SELECT name FROM counted ANTI JOIN mounts USING (container_no) ORDER BY container_no"
     ).fetchall()

@@ -76,11 +76,12 @@ class Completeness:
 
     Attributes:
         complete: nothing lost, evicted, missing, removed, cut short, unreadable, left out, or of
-            unknown containers.
+            unknown containers; and every session was recorded to its end.
         first_event: time of the first event, null if there is none.
         last_event: time of the last event.
         implausible_times: events whose time no clock that was set would say.
-        still_recording: sessions without an end.
+        still_recording: sessions without an end: still being recorded, or the recorder was killed.
+        killed: sessions whose recorder was killed, and that another one finished.
         unknown_container_events: events of cgroups that are no known container.
         missing_segments: segment files absent from the middle of a session.
         removed: the beginnings of sessions that were removed to save space.
@@ -98,6 +99,7 @@ class Completeness:
     last_event: str | None
     implausible_times: int
     still_recording: list[str]
+    killed: list[str]
     unknown_container_events: int
     missing_segments: list[str]
     removed: list[Removed]

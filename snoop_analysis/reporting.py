@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from snoop_analysis.ends import without_end
 from snoop_analysis.names import is_exact, name_to_bytes, shown
 from snoop_analysis.report import (
     NO_TIME,
@@ -106,13 +107,15 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     left_out = replay.capture.left_out
     gone = [one.session_id for one in sessions if _lacks_its_beginning(one, replay.settings.since)]
     undated = _undated_events(replay)
+    open_ended = without_end(replay)
     lacking = (losses, totals["evicted"], totals["unreadable"], totals["unknown"], torn, undated)
     return Completeness(
-        complete=not any((*lacking, missing, missing_events, repeated, left_out, gone)),
+        complete=not any((*lacking, missing, missing_events, repeated, left_out, gone, open_ended)),
         first_event=_rfc3339(_time(totals["first_us"])),
         last_event=_rfc3339(_time(totals["last_us"])),
         implausible_times=totals["implausible"],
-        still_recording=[one.session_id for one in sessions if one.ended_at is None],
+        still_recording=[one.session_id for one in open_ended if one.recovered_at is None],
+        killed=[one.session_id for one in open_ended if one.recovered_at is not None],
         unknown_container_events=totals["unknown"],
         missing_segments=missing,
         removed=[_removed(one) for one in sessions if one.dropped.segments],

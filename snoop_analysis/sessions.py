@@ -44,6 +44,8 @@ class Session:
 
     ``lists_containers`` is false where ``session.json`` says nothing of containers: then every
     cgroup of its events is one.
+    ``recovered_at`` is when another recorder finished it, its own having been killed.
+    ``command`` are the words of what was run to be recorded; empty where it was none.
     ``missing`` are the numbers of segments there should be between or among those there are.
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
     ``dropped`` are segments removed to save space; ``summary`` is what is left of them, null if
@@ -59,6 +61,8 @@ class Session:
     namespace: str | None
     started_at: datetime | None
     ended_at: datetime | None
+    recovered_at: datetime | None
+    command: tuple[str, ...]
     containers: tuple[Container, ...]
     lists_containers: bool
     losses: Mapping[str, int]
@@ -301,6 +305,8 @@ def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
         namespace=_text(said.get("namespace")),
         started_at=time_of(said.get("started_at")),
         ended_at=time_of(said.get("ended_at")),
+        recovered_at=time_of(said.get("recovered_at")),
+        command=_words(said.get("command")),
         containers=tuple(_containers(said.get("containers") or [], path)),
         lists_containers=said.get("containers") is not None,
         losses=_losses(said.get("losses") or {}, path),
@@ -336,6 +342,10 @@ def _missing(there: set[int], listed: set[int], dropped: Dropped) -> tuple[int, 
 def _text(value: object) -> str | None:
     """Text that UTF-8 can say: JSON also has halves of surrogate pairs."""
     return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
+
+
+def _words(said: Any) -> tuple[str, ...]:
+    return tuple(_text(one) or "" for one in said) if isinstance(said, list) else ()
 
 
 def time_of(value: object) -> datetime | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from snoop_analysis.display.cells import counted
+from snoop_analysis.ends import sentences
 from snoop_analysis.report import Removed, Report
 from snoop_analysis.terminal import printable
 
@@ -54,6 +55,7 @@ def missing(report: Report) -> Iterator[str]:
             f"{counted(lacks.undated_events, 'event')} counted of which only a summary is left: "
             "some may be outside of the time asked for"
         )
+    yield from sentences(lacks.still_recording, lacks.killed)
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
     if report.defects["unreadable"]:
@@ -89,9 +91,6 @@ def _covered(report: Report) -> Iterator[str]:
     lacks = report.completeness
     if lacks.first_event and lacks.last_event:
         yield f"from {lacks.first_event} to {lacks.last_event}"
-    if lacks.still_recording:
-        sessions = printable(", ".join(lacks.still_recording))
-        yield f"still recording, or ended without a word: {sessions}"
 
 
 def _losses(report: Report) -> str:

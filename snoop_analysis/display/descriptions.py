@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.display.description import Description, Table
+from snoop_analysis.ends import sentences
 from snoop_analysis.errors import ClosedError
 from snoop_analysis.terminal import printable
 
@@ -27,7 +28,7 @@ def of_capture(capture: Capture) -> Description:
             one.session_id,
             one.host,
             one.started_at,
-            one.ended_at or "still recording",
+            one.ended_at or "still recording, or killed",
             ", ".join(container.name for container in one.containers),
             sum(segment.rows for segment in one.segments),
             sum(one.losses.values()),
@@ -37,6 +38,10 @@ def of_capture(capture: Capture) -> Description:
     lost = sum(sum(one.losses.values()) for one in capture.sessions_found)
     missing = [f"left out: {printable(sentence)}" for sentence in capture.left_out]
     missing += [f"{lost:,} events lost while recording"] if lost else []
+    missing += sentences(
+        [one.session_id for one in capture.sessions_found if one.ended_at is None],
+        [one.session_id for one in capture.sessions_found if one.recovered_at is not None],
+    )
     return Description(missing, ["Capture"], [Table(columns, rows)])
 
 

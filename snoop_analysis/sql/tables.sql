@@ -10,7 +10,9 @@ CREATE TABLE sessions (
     pod_name VARCHAR,                                -- null where unknown
     namespace VARCHAR,                               -- null where unknown
     started_at TIMESTAMPTZ,                          -- null where unknown
-    ended_at TIMESTAMPTZ,                            -- null while recording
+    ended_at TIMESTAMPTZ,                            -- null while recording; later, the recorder was killed
+    recovered_at TIMESTAMPTZ,                        -- when what a killed recorder left was finished; else null
+    command VARCHAR[],                               -- the words that snoop-capture run ran; null where it ran none
     segments BIGINT,                                 -- segment files
     rows BIGINT,                                     -- events in them
     torn_bytes BIGINT,                               -- bytes of a write that was cut short

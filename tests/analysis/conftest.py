@@ -29,7 +29,7 @@ def segment(events: Sequence[Event], first_seq: int = 0) -> pa.Table:
 def write_session(
     directory: Path, events: Sequence[Event], segments: int = 1, **session: Any
 ) -> Path:
-    """A sealed session in ``directory``, its events spread over ``segments``."""
+    """A session recorded to its end, in ``directory``, its events spread over ``segments``."""
     directory.mkdir(parents=True, exist_ok=True)
     size = max(1, -(-len(events) // segments))
     for number in range(segments):
@@ -41,6 +41,7 @@ def write_session(
         "session_id": directory.name,
         "containers": [{"cgroup_id": 1, "name": "app", "cgroup_path": "/app"}],
         "losses": {},
+        "ended_at": "2026-01-01T00:00:00Z",
     }
     (directory / SESSION_FILE).write_text(json.dumps(ordinary | session))
     return directory

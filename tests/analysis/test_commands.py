@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def test_compact(record: Record) -> None:
 
 
 def test_compact_leaves_a_running_session(record: Record) -> None:
-    path = record(EVENTS, segments=5)
+    path = record(EVENTS, segments=5, ended_at=None)
     assert "has not ended" in run("compact", path).stdout
     assert len(list(segments(path))) == 5
 
@@ -225,7 +226,7 @@ def test_tail(record: Record) -> None:
 
 
 def test_watch(record: Record, tmp_path: Path) -> None:
-    path = record([{"path": "/a"}], session_id="w")
+    path = record([{"path": "/a"}], session_id="w", ended_at=None)
     target = tmp_path / "r.json"
     script = "from snoop_analysis.cli import main; main()"
     arguments = [str(path), "--report", str(target), "--watch", "0.1s"]
@@ -259,6 +260,28 @@ def test_strict(record: Record) -> None:
     assert run(record(EVENTS, losses={"x": 1}), "--strict").exit_code == 3
     assert run(record(EVENTS), "--strict", "--max-unique-files", 1).exit_code == 3
     assert run(record([{"path": "/a", "cgroup_id": 7}]), "--strict").exit_code == 3  # unknown
+
+
+def test_strict_where_the_end_is_missing(record: Record) -> None:
+    hour = [{"path": "/a", "ts": datetime(2026, 1, 1, n, tzinfo=UTC)} for n in range(3)]
+    open_ended = record(hour, ended_at=None)
+    killed = record(hour, **ENDED, recovered_at="2026-01-02T00:00:00Z")
+    for path in (open_ended, killed):
+        assert run(path, "--strict").exit_code == 3
+        assert run(path, "--strict", "--until", "2026-01-01T02:00:01Z").exit_code == 3
+        assert run(path, "--strict", "--until", "2026-01-01T02:00:00Z").exit_code == 0
+
+
+def test_sessions_say_what_was_recorded_and_how_it_ended(record: Record) -> None:
+    path = record(EVENTS, **ENDED, recovered_at="2026-01-02T00:00:00Z", command=["ls", "-l"])
+    (row,) = rows("sessions", path)
+    assert (row["command"], row["ended_at"], row["recovered_at"]) == (
+        ["ls", "-l"],
+        "2026-01-01T01:00:00Z",
+        "2026-01-02T00:00:00Z",
+    )
+    (row,) = rows("sessions", record(EVENTS, ended_at=None))
+    assert (row["command"], row["ended_at"], row["recovered_at"]) == (None, None, None)
 
 
 def test_skip_damaged(record: Record) -> None:

@@ -52,6 +52,35 @@ def test_the_fields_of_the_go_program(record: Record, tmp_path: Path) -> None:
     assert list(report)[:7] == [*list(wanted)[:4], "containers", "total_events", "dropped_events"]
 
 
+@pytest.mark.parametrize(
+    ("said", "fields", "sentence"),
+    [
+        (
+            {"ended_at": None},
+            (["s"], []),
+            "! still being recorded, or the recorder was killed: what came after the last write "
+            "is missing (s)",
+        ),
+        (
+            {**TIMES, "recovered_at": "2026-01-03T00:00:00Z"},
+            ([], ["s"]),
+            "! the recorder was killed: what came after its last write is missing (s)",
+        ),
+    ],
+)
+def test_a_session_without_its_end_is_not_complete(
+    record: Record, said: dict[str, Any], fields: tuple[list[str], list[str]], sentence: str
+) -> None:
+    capture = Capture(record(EVENTS, session_id="s", **said))
+    assert repr(capture).startswith(sentence)
+    report = capture.replay().report()
+    lacks = report.completeness
+    assert (lacks.still_recording, lacks.killed) == fields
+    assert not lacks.complete
+    assert summary(report)[0] == sentence
+    assert "no losses counted, but not complete" in summary(report)[-1]
+
+
 def test_unknown_things_are_omitted_or_no_time(record: Record, tmp_path: Path) -> None:
     report = written(tmp_path / "r.json", record([]))
     assert not {"pod_name", "namespace"} & set(report)

@@ -27,7 +27,7 @@ def empty(directory: Path) -> Path:
 
 
 def one_event(directory: Path) -> Path:
-    return write_session(directory, [{"path": "/etc/passwd", "ts": BEGAN}])
+    return write_session(directory, [{"path": "/etc/passwd", "ts": BEGAN}], ended_at=None)
 
 
 def one_unreadable(directory: Path) -> Path:

@@ -96,9 +96,9 @@ def test_the_heading_says_it_in_a_sentence(
     ("name", "state", "sentence"),
     [
         ("empty", "noted", "no events were recorded"),
-        ("one_event", "noted", "still recording, or ended without a word: one_event"),
-        ("one_event", "noted", "Recorded at 2026-11-23 12:00:00 UTC."),
-        ("monthly", "noted", "from 2024-01-03 00:00:00 to 2026-06-03 00:00:00 UTC, 882 days."),
+        ("one_event", "incomplete", "still being recorded, or the recorder was killed"),
+        ("one_event", "incomplete", "Recorded at 2026-11-23 12:00:00 UTC."),
+        ("monthly", "complete", "from 2024-01-03 00:00:00 to 2026-06-03 00:00:00 UTC, 882 days."),
         ("gaps", "incomplete", "1,234,570 events lost while recording"),
         ("gaps", "incomplete", "170 events missing from the sequence"),
         ("gaps", "incomplete", "1 path could not be read"),

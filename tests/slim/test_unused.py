@@ -327,7 +327,23 @@ def test_what_is_not_known_of_a_capture_is_said(everything: Path, tmp_path: Path
     assert (
         "files on volumes may count as the image's: what was mounted is not known of web\n" in said
     )
-    assert "still recording, or ended without a word: s\n" in said
+
+
+@pytest.mark.parametrize(
+    ("times", "doubt"),
+    [
+        ({"ended_at": None}, "still being recorded, or the recorder was killed"),
+        ({"recovered_at": "2026-01-02T00:00:00Z"}, "the recorder was killed"),
+    ],
+)
+def test_a_session_without_its_end_is_a_doubt(
+    everything: Path, tmp_path: Path, times: dict[str, Any], doubt: str
+) -> None:
+    path = write_session(tmp_path / "s", [{"path": "/bin/prog"} | EXEC], **times)
+    done = run("unused", path, "--image", everything, "--strict")
+    assert done.exit_code == 3
+    assert done.stdout.startswith("! UNCERTAIN")
+    assert done.stdout.splitlines()[1].startswith(f"! {doubt}: ")
 
 
 def test_json_has_the_doubts_too(everything: Path, tmp_path: Path) -> None:

@@ -8,23 +8,18 @@ from snoop_analysis.display.times import covered
 from snoop_analysis.html.section import Section, Source
 from snoop_analysis.report import Completeness
 from snoop_analysis.summary import missing
-from snoop_analysis.terminal import printable
 
 
 def section(source: Source) -> Section:
     """In words, and the losses by cause."""
     report = source.report
     losses = Table(("cause", "calls lost"), [row for row in report.losses.items() if row[1]])
-    sentences = list(missing(report))
-    if report.completeness.still_recording:
-        sessions = printable(", ".join(report.completeness.still_recording))
-        sentences.append(f"still recording, or ended without a word: {sessions}")
     return Section(
         "completeness",
         "Completeness",
         {
             "complete": report.completeness.complete,
-            "sentences": sentences,
+            "sentences": list(missing(report)),
             "recorded": _recorded(report.completeness),
             "losses": losses,
         },
