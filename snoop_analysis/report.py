@@ -142,6 +142,16 @@ class Report:
 
         return of_report(self).html()
 
+    @property
+    def distinct_files(self) -> int:
+        """Names asked for; one that several containers asked for counts once."""
+        return _distinct([one.files for one in self.containers])
+
+    @property
+    def distinct_found_files(self) -> int:
+        """Of these, names that at least one call found."""
+        return _distinct([one.found_files for one in self.containers])
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it: what is omitted when unknown is absent."""
         said = _fields(self)
@@ -165,6 +175,10 @@ class Report:
         """Write the report as JSON to an open file, in letters that can be seen."""
         file.writelines(visible_json(piece, file.encoding) for piece in _json(self.as_dict(), "\n"))
         file.write("\n")
+
+
+def _distinct(lists: list[list[str]]) -> int:
+    return len(lists[0]) if len(lists) == 1 else len(set().union(*lists))
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -14,8 +14,7 @@ _FILTERS: Final = ("syscalls", "containers", "since", "until", "found_only")
 
 def summary(report: Report) -> list[str]:
     """The lines of the summary."""
-    files = sum(one.unique_files for one in report.containers)
-    found = sum(len(one.found_files) for one in report.containers)
+    files, found = report.distinct_files, report.distinct_found_files
     return [
         *(f"! {line}" for line in missing(report)),
         f"{counted(report.total_events, 'event')}, {counted(files, 'distinct file')} "

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -32,8 +32,12 @@ class Output:
     as_json: bool = False
     parquet: str | None = None
 
-    def print(self, relation: duckdb.DuckDBPyRelation) -> None:
+    def print(
+        self, relation: duckdb.DuckDBPyRelation, without: Mapping[str, str] | None = None
+    ) -> None:
         """Print all rows of a relation.
+
+        ``without`` has what a table for people shows in a column where there is no value.
 
         Times are RFC 3339; names that are not UTF-8 are as reports show them, but in Parquet,
         which keeps the names of ``sql/normalise.sql``. In CSV, which has no escapes of its own,
@@ -55,7 +59,9 @@ class Output:
             writer.writerow(columns)
             writer.writerows([[_printable_cell(value) for value in row] for row in rows])
         else:
-            print(table(columns, [[_cell(value) for value in row] for row in rows]))
+            without = without or {}
+            shown_without = [without.get(name) for name in columns]
+            print(table(columns, [list(map(_cell, row, shown_without)) for row in rows]))
 
     @staticmethod
     def print_object(said: dict[str, Any]) -> None:
@@ -100,5 +106,7 @@ def _printable_cell(value: object) -> object:
     return printable(cell) if isinstance(cell, str) else cell
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, without: str | None = None) -> object:
+    if value is None:
+        return without
     return " ".join(map(str, value)) if isinstance(value, list) else value

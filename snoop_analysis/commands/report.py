@@ -116,7 +116,8 @@ def command(
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     looks.write(replay)
     if keys:
-        output.print(replay.breakdown(*[name for key in keys for name in key.split(",")]))
+        names = [name for key in keys for name in key.split(",")]
+        output.print(replay.breakdown(*names), {name: _without(name) for name in names})
     elif report_path is not None:
         write_report(replay, report_path)
     elif output == Output(as_json=True):
@@ -130,6 +131,11 @@ def command(
         print()
         output.print(replay.query(statement("listing")))
     exit_strictly(replay, strict)
+
+
+def _without(key: str) -> str:
+    """What stands in a breakdown for events that have no value for a key."""
+    return "(no path)" if key.partition(":")[0] in ("file", "directory") else "(none)"
 
 
 def _watch(

@@ -27,8 +27,7 @@ def lead(report: Report) -> str:
     """The page in one sentence."""
     if not report.total_events:
         return "The recording has no call of a known container."
-    files = sum(one.unique_files for one in report.containers)
-    found = sum(len(one.found_files) for one in report.containers)
+    files, found = report.distinct_files, report.distinct_found_files
     return (
         f"{counted(report.total_events, 'recorded call')} asked for {counted(files, 'file')}: "
         f"{found:,} found at least once, {files - found:,} never."

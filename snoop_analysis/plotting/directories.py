@@ -21,7 +21,7 @@ _LEVELS: Final = 8
 
 
 def directories(replay: Replay, style: Style, under: str = "/") -> Picture:
-    """A treemap of the files used: an area for each directory, as large as its number of files.
+    """A treemap of the files asked for: the more in a directory, the larger its area.
 
     Args:
         replay: whose files.
@@ -31,7 +31,7 @@ def directories(replay: Replay, style: Style, under: str = "/") -> Picture:
     query = statement("directory_files").replace("/* levels */", str(_LEVELS + under.count("/")))
     root = _below(tree(replay.query(query).fetchall()), name_of(under))
     if root is None or not root.files:
-        return empty(f"No file under {printable(under)} was used.", style)
+        return empty(f"No file under {printable(under)} was asked for.", style)
     height = min(400, max(260, style.width // 2))
     drawn = tiles(root, style.width / height)
     parents = list(dict.fromkeys(tile.parent for tile in drawn))
@@ -45,7 +45,7 @@ def directories(replay: Replay, style: Style, under: str = "/") -> Picture:
             alt.Tooltip("files:Q", format=","),
             alt.Tooltip("found:Q", format=","),
         ],
-        f"Files used under {printable(under)}: {root.files:,}",
+        f"Files asked for under {printable(under)}: {root.files:,}, {root.found:,} found",
         style,
         height,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
 
 _POINTS: Final = 8
-_LINES: Final = ("calls that hit the cache", "used files in the report")
+_LINES: Final = ("calls that hit the cache", "files asked for that the report has")
 
 
 def lru(replay: Replay, style: Style, capacities: Sequence[int] | None = None) -> Picture:
@@ -34,7 +34,7 @@ def lru(replay: Replay, style: Style, capacities: Sequence[int] | None = None) -
         "(SELECT count(*) AS files FROM files GROUP BY container_no)"
     ).fetchall()
     if not most:
-        return empty("No file was used.", style)
+        return empty("No file was asked for.", style)
     table = capacity_table(replay.capture, capacities or _up_to(most), arguments)
     unbounded, *bounded = [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()]
     capacities = [row["capacity"] for row in bounded]

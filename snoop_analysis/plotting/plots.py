@@ -55,7 +55,7 @@ class Plots:
         return styled(verdicts(weights, self._style, title, root), self._style)
 
     def directories(self, under: str = "/") -> Picture:
-        """A treemap of the files used, by directory; of those under one directory alone."""
+        """A treemap of the files asked for, by directory; of those under one directory alone."""
         return styled(directories(self._replay, self._style, under), self._style)
 
     def misses(self) -> Picture:

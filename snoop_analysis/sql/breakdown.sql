@@ -39,9 +39,8 @@ WITH
         SELECT
             lookups.rowid AS lookup_no,
             /* name keys */
-            lookup_files.container_no * 4294967296 + file_no AS accessed
+            CASE WHEN kind = 'file' THEN lookups.file END AS accessed
         FROM lookups
-        LEFT JOIN lookup_files ON lookup_files.lookup_no = lookups.rowid
     ),
     keyed AS (
         SELECT grouped.*, named.* EXCLUDE (lookup_no)
@@ -51,7 +50,7 @@ WITH
 SELECT
     /* keys */,
     sum(events)::BIGINT AS events,                   -- BIGINT: rows
-    count(DISTINCT accessed) AS files,               -- BIGINT: files, excluded ones not counted
+    count(DISTINCT accessed) AS files,               -- BIGINT: distinct names, excluded ones not counted
     sum(hits)::BIGINT AS hits,                       -- BIGINT: calls that succeeded
     sum(misses)::BIGINT AS misses,                   -- BIGINT: calls that failed
     sum(misses) / nullif(sum(hits) + sum(misses), 0) AS miss_share,  -- DOUBLE: null where no call has a result

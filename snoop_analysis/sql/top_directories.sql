@@ -2,7 +2,7 @@
 -- The directories that hold most of the files.
 SELECT
     coalesce(nullif(regexp_replace(file, '/[^/]*$', ''), ''), '/') AS directory,  -- VARCHAR
-    count(*) AS files,                               -- BIGINT: files directly in it, over all containers
+    count(DISTINCT file) AS files,                   -- BIGINT: distinct names directly in it
     sum(events)::BIGINT AS events                    -- BIGINT: events on them
 FROM kept_files
 GROUP BY directory

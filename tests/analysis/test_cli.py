@@ -108,6 +108,14 @@ def test_by(record: Record, key: str, counts: dict[str | None, int]) -> None:
     assert {row[key]: row["events"] for row in json.loads(done.stdout)} == counts
 
 
+@pytest.mark.parametrize("key", ["file", "directory", "directory:2"])
+def test_events_without_a_path_have_a_name_in_the_table(record: Record, key: str) -> None:
+    path = record([{"path": ""}, {"path": None, "note": "unreadable"}])
+    first = analyze(path, "--by", key).stdout.splitlines()[1]
+    assert first.split()[:4] == ["(no", "path)", "2", "0"]
+    assert analyze(path, "--by", key, "--csv").stdout.splitlines()[1].startswith(",2,0,")
+
+
 def test_by_several(record: Record) -> None:
     rows = json.loads(analyze(record(EVENTS), "--by", "syscall,errno", "--json").stdout)
     assert [(row["syscall"], row["errno"], row["events"]) for row in rows] == [

@@ -10,6 +10,7 @@ import pytest
 
 from snoop_analysis import Capture
 from snoop_analysis.errors import CaptureError
+from snoop_analysis.sqltext import statement
 from snoop_analysis.summary import summary
 from snoop_format.session import sealed_name
 
@@ -79,6 +80,30 @@ def test_a_session_without_its_end_is_not_complete(
     assert not lacks.complete
     assert summary(report)[0] == sentence
     assert "no losses counted, but not complete" in summary(report)[-1]
+
+
+def test_a_name_of_several_containers_is_one_file_of_them_together(record: Record) -> None:
+    containers = [*CONTAINERS, {"cgroup_id": 3, "name": "three", "cgroup_path": "/pod/three"}]
+    events = [
+        {"path": "/etc/hosts", "cgroup_id": number, "ret": ret}
+        for number, ret in ((1, 0), (2, 0), (3, -2))
+    ]
+    replay = Capture(record([*events, {"path": "/x", "ret": -2}], containers=containers)).replay()
+    report = replay.report()
+    assert (report.distinct_files, report.distinct_found_files) == (2, 1)
+    assert [one.unique_files for one in report.containers] == [2, 1, 1]
+    assert "4 events, 2 distinct files (1 found), no losses" in summary(report)
+    counts = replay.breakdown("file").project("file, events, files").fetchall()
+    assert counts == [("/etc/hosts", 3, 1), ("/x", 1, 1)]
+    assert replay.breakdown("directory").project("files").fetchall() == [(1,), (1,)]
+    assert replay.breakdown("container").project("container, files").fetchall() == [
+        ("one", 2),
+        ("three", 1),
+        ("two", 1),
+    ]
+    assert replay.query(statement("top_directories")).fetchall() == [("/", 1, 1), ("/etc", 1, 3)]
+    title = replay.plot.directories().to_dict()["title"]
+    assert "Files asked for under /: 2, 1 found" in json.dumps(title)
 
 
 def test_unknown_things_are_omitted_or_no_time(record: Record, tmp_path: Path) -> None:

@@ -204,6 +204,25 @@ def test_the_details_of_a_file(browser: Browser, reports: dict[str, Path]) -> No
         }
 
 
+def test_a_name_of_two_containers_is_one_file(
+    browser: Browser, record: Record, tmp_path: Path
+) -> None:
+    events = [
+        {"path": "/etc/hosts", "ret": -2},
+        {"path": "/etc/hosts", "cgroup_id": 2},
+        {"path": "/etc/x", "ret": -2},
+    ]
+    containers = [{"cgroup_id": n, "name": f"c{n}", "cgroup_path": f"/{n}"} for n in (1, 2)]
+    write_page(Capture(record(events, containers=containers)).replay(), tmp_path / "page.html")
+    with opened(browser, tmp_path / "page.html") as watched:
+        page = watched.page
+        assert "asked for 2 files: 1 found at least once, 1 never" in page.inner_text("header")
+        assert page.inner_text("#directory-words").startswith("/: 2 files in 1 place;")
+        area = page.locator("#directory-areas button[aria-label^='etc/']")
+        assert area.get_attribute("title") == "2 files, 1 found"
+        assert count(page) == "3 of 3 rows"
+
+
 def test_directories_are_looked_into_with_the_keyboard(
     browser: Browser, reports: dict[str, Path]
 ) -> None:

@@ -113,8 +113,8 @@ def test_the_lru_curve_is_what_the_bounds_cost() -> None:
     replay = Capture.sample().replay()
     points = facts(replay.plot.lru([10, 100]).to_dict())
     shares = {(row["line"], row["capacity"]): row["share"] for row in points}
-    assert shares["used files in the report", 10] == 0.1
-    assert shares["used files in the report", 100] == 1
+    assert shares["files asked for that the report has", 10] == 0.1
+    assert shares["files asked for that the report has", 100] == 1
     bounded = replay.capture.replay(max_unique_files=10)
     ((hits, misses),) = bounded.query(
         "SELECT duplicate, new FROM stats WHERE container_no IS NULL"

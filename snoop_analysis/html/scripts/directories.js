@@ -14,20 +14,27 @@ function directoryMap(data, showFiles) {
   let here = "/";
 
   /**
-   * What is in directory `here`: for each name the files in it or below, most files first, and
+   * What is in directory `here`: for each name the distinct files in it or below, most files first, and
    * `within` it the numbers of files by name; the files directly in a directory have no name.
    */
   function parts() {
     const found = new Map();
+    let isFound = false; // the name of this row, by now
     for (let file = 0; file < data.name.length; file++) {
       const path = data.name[file];
+      const isNew = file === 0 || data.name[file - 1] !== path; // not that of another container
+      if (isNew) isFound = false;
       if (!path.startsWith(here)) continue;
       const [name, rest] = stepDown(path, here.length);
       if (!found.has(name)) found.set(name, { name, files: 0, found: 0, events: 0, within: new Map() });
       const part = found.get(name);
-      part.files += 1;
-      part.found += data.hits[file] ? 1 : 0;
       part.events += data.events[file];
+      if (data.hits[file] && !isFound) {
+        part.found += 1;
+        isFound = true;
+      }
+      if (!isNew) continue;
+      part.files += 1;
       const [inner] = stepDown(path, rest);
       part.within.set(inner, (part.within.get(inner) ?? 0) + 1);
     }

@@ -64,7 +64,7 @@ function fileTable(data) {
     const within = under && ` under ${under}`;
     const listed = found.length > rows.length ? `; the first ${counted(rows.length)} are listed` : "";
     document.getElementById("file-count").textContent =
-      `${counted(found.length)} of ${numbered(lower.length, "file")}${within}${listed}`;
+      `${counted(found.length)} of ${numbered(lower.length, container ? "row" : "file")}${within}${listed}`;
     document.getElementById("file-table").setAttribute("aria-rowcount", rows.length + 1);
     for (const row of inSight.values()) row.remove();
     inSight.clear();

@@ -11,8 +11,7 @@ def section(source: Source) -> Section:
         "SELECT coalesce(sum(hits), 0)::BIGINT, coalesce(sum(misses), 0)::BIGINT "
         "FROM lookups WHERE container_no IS NOT NULL"
     ).fetchall()
-    files = sum(one.unique_files for one in report.containers)
-    found = sum(len(one.found_files) for one in report.containers)
+    files, found = report.distinct_files, report.distinct_found_files
     numbers = {
         "events": report.total_events,
         "files asked for": files,
