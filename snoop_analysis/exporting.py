@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snoop_analysis.display.cells import counted
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.replacing import replaced
 from snoop_analysis.replay import RESULT_COLUMNS
@@ -56,7 +57,11 @@ def _write_include_paths(replay: Replay, path: Path) -> list[str]:
     names = [name for (name,) in replay.query(statement("include_paths")).fetchall()]
     writable = [name for name in names if not set(name) & {"\n", "\r"}]
     path.write_bytes(b"".join(name_to_bytes(name) + b"\n" for name in writable))
-    left_out = len(names) - len(writable)
-    if not left_out:
+    return left_out(len(names) - len(writable))
+
+
+def left_out(number: int) -> list[str]:
+    """What to say of so many files that a list of a name a line cannot have."""
+    if not number:
         return []
-    return [f"left out {left_out} files with a line break in their name: the list cannot say them"]
+    return [f"left out {counted(number, 'file')} with a line break in the name: no list says those"]

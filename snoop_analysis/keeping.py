@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from snoop_analysis.dockerfile import dockerfile
+from snoop_analysis.exporting import left_out
 from snoop_analysis.image import Kind
 from snoop_analysis.replacing import replaced
 from snoop_analysis.verdict import Judgement
@@ -39,10 +40,7 @@ def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
     writable = [one for one in names if not set(one) & {"\n", "\r"}]
     lines = _LISTS[kind](writable, judgement)
     write_lines(path, lines)
-    left_out = len(names) - len(writable)
-    if not left_out:
-        return []
-    return [f"left out {left_out} files with a line break in their name: the list cannot say them"]
+    return left_out(len(names) - len(writable))
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -127,7 +127,7 @@ class Keeper:
             segment.path.unlink(missing_ok=True)
         size = sum(segment.size for segment in going)
         self._observer.removed(len(going), size)
-        _log.info("removed %d segments, %d bytes, of %s", len(going), size, directory.name)
+        _log.info("removed %d of the segments of %s: %d bytes", len(going), directory.name, size)
         if summary is None and directory != self._directory and not any(segments(directory)):
             shutil.rmtree(directory)
 

@@ -137,7 +137,7 @@ def test_export(record: Record, tmp_path: Path) -> None:
     path = record([*EVENTS, odd, led, {"path": "/proc/1", "real_path": "/proc/2"}])
     done = run("export", path, "--to", "slim", "-o", tmp_path / "slim")
     assert (tmp_path / "slim").read_bytes() == b"/\xff\n/0\n/1\n/2\n/real\n"
-    assert "1 files with a line break" in done.stderr
+    assert "1 file with a line break" in done.stderr
     for kind in ("csv", "json", "parquet"):
         target = tmp_path / f"events.{kind}"
         assert run("export", path, "--to", kind, "-o", target).exit_code == 0

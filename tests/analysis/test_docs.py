@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documentation says what is."""
 
+import os
 import re
 import subprocess
 import sys
@@ -21,6 +22,24 @@ def test_cli_page_is_what_help_says() -> None:
         [sys.executable, str(DOCS / "generate_cli.py")], capture_output=True, text=True, check=True
     ).stdout
     assert (DOCS / "cli.md").read_text() == page
+
+
+def test_the_first_answer_is_what_the_sample_says(tmp_path: Path) -> None:
+    text = (DOCS / "analysis.md").read_text()
+    copy, report = re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)[:2]
+    command, *answer = report.splitlines()
+    words = f"{copy.removeprefix('$ ')}\n{command.removeprefix('$ ')}"
+    bin_ = Path(sys.executable).parent
+    done = subprocess.run(
+        ["sh", "-ec", words],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == answer
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -151,7 +151,7 @@ def test_tar_and_rsync_take_their_lists(capture: Path, tmp_path: Path) -> None:
     said = unused(
         capture, root, "--list", "tar", tmp_path / "tar", "--list", "rsync", tmp_path / "rsync"
     )
-    assert "left out 1 files with a line break" in said
+    assert "left out 1 file with a line break" in said
     wanted = {one.encode(errors="surrogateescape") for one in KEPT} - {
         b"/etc/null",
         b"/etc/new\nline",
