@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def without_end(replay: Replay) -> list[Session]:
     """The sessions that the replay has not to their end, as far as it asks for that.
 
-    Those that nobody ended: they are still being recorded or their recorder was killed, which
-    cannot be told apart in a copy. And those of which another recorder wrote down that it was
-    killed: what it had not yet written is gone.
+    Those that say that they have not ended: they are still being recorded or their recorder was
+    killed, which cannot be told apart in a copy. And those of which another recorder wrote down
+    that it was killed: what it had not yet written is gone.
     """
     sessions = enumerate(replay.capture.sessions_found)
     return [
         session
         for number, session in sessions
-        if (session.ended_at is None or session.recovered_at is not None)
+        if (session.is_open or session.recovered_at is not None)
         and not _reaches(replay, number, replay.settings.until)
     ]
 

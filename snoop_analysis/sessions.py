@@ -44,6 +44,7 @@ class Session:
 
     ``lists_containers`` is false where ``session.json`` says nothing of containers: then every
     cgroup of its events is one.
+    ``is_open`` is true where it says that the session has not ended.
     ``recovered_at`` is when another recorder finished it, its own having been killed.
     ``command`` are the words of what was run to be recorded; empty where it was none.
     ``missing`` are the numbers of segments there should be between or among those there are.
@@ -61,6 +62,7 @@ class Session:
     namespace: str | None
     started_at: datetime | None
     ended_at: datetime | None
+    is_open: bool
     recovered_at: datetime | None
     command: tuple[str, ...]
     containers: tuple[Container, ...]
@@ -305,6 +307,7 @@ def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
         namespace=_text(said.get("namespace")),
         started_at=time_of(said.get("started_at")),
         ended_at=time_of(said.get("ended_at")),
+        is_open=said.get("ended_at", "") is None,
         recovered_at=time_of(said.get("recovered_at")),
         command=_words(said.get("command")),
         containers=tuple(_containers(said.get("containers") or [], path)),

@@ -28,7 +28,7 @@ def of_capture(capture: Capture) -> Description:
             one.session_id,
             one.host,
             one.started_at,
-            one.ended_at or "still recording, or killed",
+            "still recording, or killed" if one.is_open else one.ended_at,
             ", ".join(container.name for container in one.containers),
             sum(segment.rows for segment in one.segments),
             sum(one.losses.values()),
@@ -39,7 +39,7 @@ def of_capture(capture: Capture) -> Description:
     missing = [f"left out: {printable(sentence)}" for sentence in capture.left_out]
     missing += [f"{lost:,} events lost while recording"] if lost else []
     missing += sentences(
-        [one.session_id for one in capture.sessions_found if one.ended_at is None],
+        [one.session_id for one in capture.sessions_found if one.is_open],
         [one.session_id for one in capture.sessions_found if one.recovered_at is not None],
     )
     return Description(missing, ["Capture"], [Table(columns, rows)])

@@ -12,7 +12,7 @@ from snoop_analysis import Capture
 from snoop_analysis.errors import CaptureError
 from snoop_analysis.sqltext import statement
 from snoop_analysis.summary import summary
-from snoop_format.session import sealed_name
+from snoop_format.session import SESSION_FILE, sealed_name
 
 from .conftest import Record
 
@@ -80,6 +80,14 @@ def test_a_session_without_its_end_is_not_complete(
     assert not lacks.complete
     assert summary(report)[0] == sentence
     assert "no losses counted, but not complete" in summary(report)[-1]
+
+
+def test_a_session_that_says_nothing_of_its_end_is_taken_for_whole(record: Record) -> None:
+    path = record(EVENTS)
+    said = json.loads((path / SESSION_FILE).read_text())
+    del said["ended_at"]
+    (path / SESSION_FILE).write_text(json.dumps(said))
+    assert Capture(path).replay().report().completeness.complete
 
 
 def test_a_name_of_several_containers_is_one_file_of_them_together(record: Record) -> None:

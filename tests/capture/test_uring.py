@@ -110,7 +110,7 @@ def test_what_a_small_ring_loses_is_counted_and_nothing_is_mixed(
         assert row["note"] == (RESULT_LOST if row["ret"] is None else None)
         assert row["ret"] in (None, results[name, row["path"]]) or row["ret"] > 2
     assert made.session["defects"]["result_lost"] == unknown
-    assert unknown > 0
+    assert unknown > 0 or ring != "4K"
 
 
 End = tuple[str, str | None, int | None, str | None]
