@@ -83,7 +83,7 @@ def test_a_session_without_its_end_is_not_complete(
 
 
 def test_a_session_that_says_nothing_of_its_end_is_taken_for_whole(record: Record) -> None:
-    path = record(EVENTS)
+    path = record(EVENTS, containers=CONTAINERS)
     said = json.loads((path / SESSION_FILE).read_text())
     del said["ended_at"]
     (path / SESSION_FILE).write_text(json.dumps(said))
