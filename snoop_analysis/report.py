@@ -202,7 +202,7 @@ def _json(value: Any, newline: str) -> Iterator[str]:
             yield ("," if number else "{") + inner + json.dumps(name) + ": "
             yield from _json(item, inner)
         yield newline + "}"
-    elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+    elif isinstance(value, list) and value and isinstance(value[0], str):
         yield "[" + inner
         yield ("," + inner).join(map(_QUOTED, value))
         yield newline + "]"

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from snoop_analysis.ends import without_end
-from snoop_analysis.names import is_exact, name_to_bytes, shown
+from snoop_analysis.names import name_to_bytes, shown
 from snoop_analysis.report import (
     NO_TIME,
     Completeness,
@@ -61,40 +62,39 @@ def _rows(replay: Replay, sql: str) -> list[dict[str, Any]]:
 
 
 def _container(replay: Replay, row: dict[str, Any]) -> ContainerReport:
-    names, found = _files(replay, row["container_no"])
+    names, found, stray = _files(replay, row["container_no"])
     return ContainerReport(
         name=row["name"],
         cgroup_id=row["cgroup_id"],
         cgroup_path=row["cgroup_path"],
-        files=_shown(names),
+        files=_shown(names, stray),
         total_events=row["events"],
         unique_files=len(names),
-        found_files=_shown(found),
+        found_files=_shown(found, stray),
         new=row["new"],
         duplicate=row["duplicate"],
         excluded=row["excluded"],
         empty=row["empty"],
         evicted=row["evicted"],
         defects={name: row[name] for name in DEFECTS},
-        not_utf8=[
-            NotUtf8(shown(name), name_to_bytes(name).hex()) for name in names if not is_exact(name)
-        ],
+        not_utf8=[NotUtf8(shown(name), name_to_bytes(name).hex()) for name in stray],
     )
 
 
-def _files(replay: Replay, container_no: int) -> tuple[list[str], list[str]]:
-    """Names of the files of a container, sorted: all, and those found."""
+def _files(replay: Replay, container_no: int) -> tuple[list[str], list[str], list[str]]:
+    """Names of the files of a container, sorted: all, those found, those that are not exact."""
     table = replay.query(
-        f"SELECT file, hits > 0 AS found FROM kept_files WHERE container_no = {container_no} "
-        "ORDER BY file"
+        "SELECT file, hits > 0 AS found, contains(file, chr(0)) AS stray FROM kept_files "
+        f"WHERE container_no = {container_no} ORDER BY file"
     ).to_arrow_table()
-    found = table.filter(table.column("found"))
-    return table.column("file").to_pylist(), found.column("file").to_pylist()
+    names = table.column("file").to_pylist()
+    found, stray = (compress(names, table.column(one).to_pylist()) for one in ("found", "stray"))
+    return names, list(found), list(stray)
 
 
-def _shown(names: list[str]) -> list[str]:
-    """``names``, sorted, as the report has them, sorted too."""
-    return names if all(map(is_exact, names)) else sorted(map(shown, names))
+def _shown(names: list[str], stray: list[str]) -> list[str]:
+    """``names``, sorted, as the report has them, sorted too; ``stray`` are those not exact."""
+    return sorted(map(shown, names)) if stray else names
 
 
 def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Completeness:

@@ -10,6 +10,7 @@ from unicodedata import category
 _MARKS: Final = 4  # on one letter; no script needs more, and a pile of them covers other lines
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _RARE: Final = re.compile(r"[^\n -~]+")
+_DELETE: Final = "\x7f"
 
 
 def printable(value: object) -> str:
@@ -46,6 +47,8 @@ def visible_json(text: str, encoding: str | None = None) -> str:
         text: JSON; what cannot be seen stands in its strings alone.
         encoding: of the file it is written to; what that does not know is escaped, too.
     """
+    if text.isascii() and _DELETE not in text:  # json.dumps has escaped the other controls
+        return text
     only_ascii = encoding is not None and not encoding.lower().startswith("utf")
 
     def escaped(run: re.Match[str]) -> str:
