@@ -360,6 +360,22 @@ class Capture:
             queries += map(_with_cgroup if not session.lists_containers else str, of_session)
         return " UNION ALL ".join(queries or [no_rows()])
 
+    def rows_in_parts(self, positions: Mapping[Key, int], rows: int) -> Iterator[str]:
+        """Queries for the same rows, each for some segments that hold about ``rows`` of them."""
+        queries: list[str] = []
+        size = 0
+        for number, session in enumerate(self.sessions_found):
+            position = positions.get(session.key, 0)
+            for before, segments in _parts(session.segments, rows):
+                part = segment_rows(number, segments, position, before)
+                queries += map(_with_cgroup if not session.lists_containers else str, part)
+                size += sum(one.rows for one in segments)
+                if size >= rows and queries:
+                    yield " UNION ALL ".join(queries)
+                    queries, size = [], 0
+        if queries:
+            yield " UNION ALL ".join(queries)
+
     def _summary_rows(self) -> str:
         queries = [
             (_with_cgroup if not one.lists_containers else str)(summary_rows(number, one.summary))
@@ -418,6 +434,20 @@ class Capture:
         if rows:
             places = ", ".join("?" for _ in rows[0])
             self.database.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+
+
+def _parts(segments: Iterable[Segment], rows: int) -> Iterator[tuple[int, list[Segment]]]:
+    """Segments in lists that hold about ``rows`` rows, each with the rows before it."""
+    before, size = 0, 0
+    part: list[Segment] = []
+    for segment in segments:
+        part.append(segment)
+        size += segment.rows
+        if size >= rows:
+            yield before, part
+            before, size, part = before + size, 0, []
+    if part:
+        yield before, part
 
 
 def _with_cgroup(query: str) -> str:

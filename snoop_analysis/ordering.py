@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events from DuckDB in replay order, without sorting them all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -11,57 +11,46 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _BATCH: Final = 1 << 20
-# DuckDB with one thread scans files in order, and joins vector by vector: a row comes at most so
-# many rows too late (a vector has 2,048). What is further out of place was so in the files.
-_SLACK: Final = 1 << 13
 
 
 class OutOfOrderError(Exception):
     """The files of a capture do not hold its events in replay order."""
 
 
-def in_order(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:
-    """The result of a query in pieces, ordered by its columns session_no and seq.
+def in_order(connection: duckdb.DuckDBPyConnection, queries: Iterable[str]) -> Iterator[pa.Table]:
+    """The results of queries one after the other, ordered by their columns session_no and seq.
 
-    The next piece is made while one is in use.
+    The next one is made while one is in use.
 
     Args:
-        connection: of its own; not to be used until the last piece was taken.
-        query: rows that DuckDB finds in the order of the files.
+        connection: of its own; not to be used until the last result was taken.
+        queries: each for a part of the events; the parts follow on each other.
 
     Raises:
-        OutOfOrderError: rows are further out of place than a join puts them.
+        OutOfOrderError: they do not.
     """
-    settings = connection.cursor()
-    settings.execute("SET threads = 1")
-    try:
-        yield from _sorted_nearby(_ahead(connection.sql(query).to_arrow_reader(_BATCH)))
-    finally:
-        settings.execute("RESET threads")
-        connection.close()
-
-
-def _ahead(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield batch
-
-
-def _sorted_nearby(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    held: list[pa.RecordBatch] = []
     last = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
-    for batch in batches:
-        table = _sorted(pa.Table.from_batches([*held, batch]))
-        ready = max(0, len(table) - _SLACK)
-        held = table.slice(ready).to_batches()
-        if ready:
-            last = _checked(table.slice(0, ready), last)
-            yield table.slice(0, ready)
-    if held:
-        _checked(pa.Table.from_batches(held), last)
-        yield pa.Table.from_batches(held)
+    for table in _ahead(connection.sql(query).to_arrow_table() for query in queries):
+        if len(table):
+            part = _sorted(table)
+            last = _checked(part, last)
+            yield part
+    connection.close()
+
+
+def sorted_by_database(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:
+    """The result of a query in pieces, ordered likewise, whatever the files' order."""
+    batches = connection.sql(f"{query} ORDER BY session_no, seq").to_arrow_reader(_BATCH)
+    yield from _ahead(pa.Table.from_batches([batch]) for batch in batches)
+    connection.close()
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = pool.submit(next, tables, None)
+            yield table
 
 
 _Places = tuple[NDArray[np.uint32], NDArray[np.uint64]]

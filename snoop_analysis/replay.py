@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ from snoop_analysis.carrying import insert, leave, take_up
 from snoop_analysis.display.descriptions import of_replay
 from snoop_analysis.errors import OptionError
 from snoop_analysis.lru import Lru
-from snoop_analysis.ordering import OutOfOrderError, in_order
+from snoop_analysis.ordering import OutOfOrderError, in_order, sorted_by_database
 from snoop_analysis.querying import relation_of
 from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
@@ -29,10 +29,16 @@ from snoop_format.calls import CALLS
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
     from snoop_analysis.plotting.plots import Plots
+    from snoop_analysis.sessions import Key
     from snoop_analysis.settings import Settings
     from snoop_analysis.state import State
 
 _numbers = count(1)
+
+# Events that are looked up at a time: so many that to make ready what they are looked up in is
+# little, and so few that two such parts are some 200 MB.
+_PART: Final = 1 << 22
+_PART_PER_NAME: Final = 8
 
 RESULT_COLUMNS: Final = "* EXCLUDE (lookup_no, container_no, kind, rest_of_name)"
 """What of a row of ``results`` is for people."""
@@ -199,16 +205,14 @@ class Replay:
 
     def _replay(self) -> None:
         settings = self.settings
-        rows = f"({self.capture.rows_from(self._begun.positions)})" if self._begun else "rows"
+        rows = f"({self.capture.rows_from(self._positions)})" if self._begun else "rows"
         chosen = self._container_test()
-        tests = [chosen, *self._position_tests(), *settings.event_tests()]
         sessions = any_of([f"session_no = {number}" for number in self._summaries])
         summary_tests = [chosen, sessions, *settings.summary_tests()]
         self._database.execute(
             f"CREATE MACRO is_excluded(file) AS {settings.excluded()};"
             f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {settings.container_test()};"
-            f"CREATE VIEW selected AS SELECT *, {_REST_OF_NAME} "
-            f"FROM {rows} WHERE {' AND '.join(tests)};"
+            f"CREATE VIEW selected AS {self._selected(rows)};"
             f"CREATE VIEW selected_summaries AS SELECT *, {_REST_OF_NAME} FROM summary_rows "
             f"WHERE {' AND '.join(summary_tests)}"
         )
@@ -222,17 +226,26 @@ class Replay:
             self._bound(settings.max_unique_files)
         self._database.execute(statement("outcome"))
 
+    def _selected(self, rows: str) -> str:
+        """The query for the events of this replay among ``rows``."""
+        tests = [self._container_test(), *self._position_tests(), *self.settings.event_tests()]
+        return f"SELECT *, {_REST_OF_NAME} FROM {rows} WHERE {' AND '.join(tests)}"
+
+    @property
+    def _positions(self) -> Mapping[Key, int]:
+        """Up to which seq sessions have been replayed."""
+        return self._begun.positions if self._begun else {}
+
     @property
     def _summaries(self) -> list[int]:
         """Numbers of the sessions whose summary this replay reads.
 
         Where it goes on, that of a session it knows tells only what was replayed as events.
         """
-        positions = self._begun.positions if self._begun else {}
         return [
             number
             for number, session in enumerate(self.capture.sessions_found)
-            if session.summary and session.key not in positions
+            if session.summary and session.key not in self._positions
         ]
 
     def _container_test(self) -> str:
@@ -246,11 +259,10 @@ class Replay:
 
     def _position_tests(self) -> list[str]:
         """SQL conditions that every event meets that is not yet replayed."""
-        positions = self._begun.positions if self._begun else {}
         return [
-            f"(session_no <> {number} OR seq >= {positions[session.key]})"
+            f"(session_no <> {number} OR seq >= {self._positions[session.key]})"
             for number, session in enumerate(self.capture.sessions_found)
-            if session.key in positions
+            if session.key in self._positions
         ]
 
     def _bound(self, capacity: int) -> None:
@@ -274,37 +286,53 @@ class Replay:
         Recorders write events in order: there is little to sort, unless another program wrote the
         capture otherwise.
         """
-        accesses = statement("accesses").rstrip(";\n")
-        try:
-            self._run_lru_over(accesses, keep_new_events)
-        except OutOfOrderError:
-            self._run_lru_over(f"{accesses} ORDER BY session_no, seq", keep_new_events)
-        self._knows_new_events = keep_new_events
-
-    def _run_lru_over(self, accesses: str, keep_new_events: bool) -> None:
         sizes = self._database.execute("SELECT container_no, files FROM over_bound").fetchall()
-        capacity = self.settings.max_unique_files
-        self._caches = {number: Lru(capacity, files) for number, files in sizes}
         if not sizes:
             return
+        self._database.execute(statement("wanted"))
+        try:
+            self._run_lru_over(sizes, self._accesses_in_parts(), keep_new_events)
+        except OutOfOrderError:
+            query = _accesses("selected")
+            whole = sorted_by_database(self._connect(self._database), query)
+            self._run_lru_over(sizes, whole, keep_new_events)
+        self._database.execute("DROP TABLE wanted")
+        self._knows_new_events = keep_new_events
+
+    def _accesses_in_parts(self) -> Iterator[pa.Table]:
+        """The accesses as the files have them.
+
+        Raises:
+            OutOfOrderError: that is not the replay order.
+        """
+        ((names,),) = self._database.execute("SELECT count(*) FROM wanted").fetchall()
+        parts = self.capture.rows_in_parts(self._positions, max(_PART, _PART_PER_NAME * names))
+        queries = (_accesses(f"({self._selected(f'({rows})')})") for rows in parts if names)
+        return in_order(self._connect(self._database), queries)
+
+    def _run_lru_over(
+        self, sizes: list[tuple[int, int]], accesses: Iterator[pa.Table], keep_new_events: bool
+    ) -> None:
+        capacity = self.settings.max_unique_files
+        self._caches = {number: Lru(capacity, files) for number, files in sizes}
         for number, cache in self._caches.items():
             cache.recent = self._carried(number)
         writer = self._connect(self._database)
         writer.execute("DELETE FROM new_events")
-        for piece in self._in_order(accesses):
+        for piece in self._with_summaries(accesses):
             missed = self._access(piece)
             if keep_new_events and "seq" in piece.column_names:
                 new = piece.filter(missed)
                 columns = "session_no, seq, container_no, file_no"
                 insert(writer, f"new_events SELECT {columns} FROM inserted", new)
 
-    def _in_order(self, accesses: str) -> Iterator[pa.Table]:
+    def _with_summaries(self, accesses: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """The accesses in replay order, in pieces.
 
         What a summary tells, which has no seq, comes before the events of its session.
         """
         summaries = self._summaries
-        for piece in in_order(self._connect(self._database), accesses):
+        for piece in accesses:
             sessions = piece.column("session_no").to_numpy()
             while summaries and summaries[0] <= sessions[-1]:
                 begin = int(np.searchsorted(sessions, summaries[0]))
@@ -335,3 +363,8 @@ class Replay:
             own = containers == number
             missed[own] = cache.access(files[own])
         return pa.array(missed)
+
+
+def _accesses(events: str) -> str:
+    """The query for the accesses that ``events``, a view or a query in parentheses, holds."""
+    return statement("accesses").rstrip(";\n").replace("/* events */", events)

@@ -29,17 +29,19 @@ _SQL_TYPES: Final = {
 }
 
 
-def segment_rows(session_no: int, segments: Iterable[Segment], position: int = 0) -> list[str]:
+def segment_rows(
+    session_no: int, segments: Iterable[Segment], position: int = 0, before: int = 0
+) -> list[str]:
     """Queries for the rows of the segments of a session; sealed ones of one kind are one query.
 
     Args:
         session_no: of the session.
-        segments: all of them, in order.
+        segments: some of them, in order, none between them left out.
         position: pass over segments that end before this seq.
+        before: rows of the session before these segments.
     """
     kinds: dict[tuple[str, str], list[str]] = {}
     opened: list[str] = []
-    before = 0
     for segment in segments:
         place = f"{before} + {'file_row_number' if segment.unsealed is None else 'rowid'}"
         before += segment.rows

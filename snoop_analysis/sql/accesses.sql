@@ -1,18 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The accesses of the containers that reach the bound, in the order of the files they stand in.
-WITH
-    wanted AS (
-        SELECT lookups.*, file_no
-        FROM lookups
-        JOIN lookup_files ON lookup_files.lookup_no = lookups.rowid
-        SEMI JOIN over_bound ON over_bound.container_no = lookups.container_no
-    )
+-- The mark in a comment stands for the events.
 SELECT
     wanted.container_no,                             -- UINTEGER
     wanted.file_no,                                  -- BIGINT: see files
     selected.session_no,                             -- UINTEGER
     selected.seq                                     -- UBIGINT
-FROM selected
+FROM /* events */ AS selected
 JOIN wanted
     ON wanted.session_no = selected.session_no
     AND wanted.cgroup_id IS NOT DISTINCT FROM selected.cgroup_id

@@ -1,31 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows come in order, whatever a join made of it; what is far out of place is noticed."""
+"""Rows come in order, whatever a join made of it; parts that do not follow on are noticed."""
+
+import random
 
 import duckdb
 import pyarrow as pa
 import pytest
 
-from snoop_analysis.ordering import OutOfOrderError, in_order
+from snoop_analysis.ordering import OutOfOrderError, in_order, sorted_by_database
 
 
-def ordered(seqs: list[int]) -> list[int]:
+def database(seqs: list[int]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     sessions = pa.array([0] * len(seqs), pa.uint32())
     connection.register(
         "given", pa.table({"session_no": sessions, "seq": pa.array(seqs, pa.uint64())})
     )
-    pieces = in_order(connection, "SELECT * FROM given")
+    return connection
+
+
+def ordered(seqs: list[int], parts: list[tuple[int, int]]) -> list[int]:
+    queries = [f"SELECT * FROM given WHERE seq >= {a} AND seq < {b}" for a, b in parts]
+    pieces = in_order(database(seqs), queries)
     return [seq for piece in pieces for seq in piece.column("seq").to_pylist()]
 
 
 @pytest.mark.parametrize("size", [0, 1, 5000, 50_000])
-def test_nearly_sorted(size: int) -> None:
-    seqs = list(range(size))
-    for start in range(0, size, 2000):
-        seqs[start : start + 2000] = reversed(seqs[start : start + 2000])
-    assert ordered(seqs) == list(range(size))
+def test_parts_are_sorted(size: int) -> None:
+    seqs = random.Random(size).sample(range(size), size)
+    parts = [(0, size // 3), (size // 3, size // 2), (size // 2, size)]
+    assert ordered(seqs, parts) == list(range(size))
 
 
-def test_far_out_of_place() -> None:
+def test_parts_that_do_not_follow_on() -> None:
     with pytest.raises(OutOfOrderError):
-        ordered([*range(1, 1 << 21), 0])
+        ordered(list(range(10)), [(5, 10), (0, 5)])
+
+
+def test_sorting_it_all() -> None:
+    seqs = random.Random(1).sample(range(50_000), 50_000)
+    pieces = sorted_by_database(database(seqs), "SELECT * FROM given")
+    assert [seq for piece in pieces for seq in piece.column("seq").to_pylist()] == sorted(seqs)

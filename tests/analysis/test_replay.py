@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a replay makes of events."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snoop_analysis import Capture
+from snoop_analysis import replay as replay_module
 from snoop_analysis.errors import OptionError
 from snoop_analysis.report import ContainerReport
+from snoop_format.session import sealed_name
 
 from . import oracle
-from .conftest import Event, Record, in_order
+from .conftest import Event, Record, in_order, write_session
 
 CONTAINERS = [{"cgroup_id": n, "name": f"c{n}", "cgroup_path": f"/c{n}"} for n in (1, 2)]
 PARTS = st.sampled_from([b"", b".", b"..", b"a", b"b", b"\xff", b"\xfe", b"proc", "é".encode()])
@@ -37,12 +45,20 @@ def as_event(cgroup_id: int, path: bytes) -> Event:
     st.integers(0, 5),
     st.lists(st.sampled_from(["/proc/", "/a", "/"]), max_size=2),
     st.integers(1, 4),
+    st.sampled_from([1, 20, 1 << 22]),
 )
 def test_equals_the_oracle(
-    record: Record, events: list[tuple[int, bytes]], bound: int, exclude: list[str], segments: int
+    record: Record,
+    events: list[tuple[int, bytes]],
+    bound: int,
+    exclude: list[str],
+    segments: int,
+    part: int,
 ) -> None:
     path = record([as_event(*event) for event in events], segments, containers=CONTAINERS)
-    replay = Capture(path).replay(exclude=exclude, max_unique_files=bound)
+    with in_parts(part):
+        replay = Capture(path).replay(exclude=exclude, max_unique_files=bound)
+        replay.results_view()
     prefixes = [prefix.encode() for prefix in exclude]
     results, containers = oracle.replay(events, [1, 2], prefixes, bound)
 
@@ -180,6 +196,26 @@ def test_no_bound_has_no_evictions_and_a_bound_says_how_many(record: Record) -> 
     assert only(record, *events, max_unique_files=7).evicted == 0
     assert only(record, *events, max_unique_files=6).evicted == 44
     assert only(record, *events, max_unique_files=6).unique_files == 6
+
+
+@contextmanager
+def in_parts(rows: int) -> Iterator[None]:
+    """Let the LRU get about so many events at a time."""
+    with patch.multiple(replay_module, _PART=rows, _PART_PER_NAME=0):
+        yield
+
+
+def test_segments_without_seq_in_parts(tmp_path: Path) -> None:
+    names = [f"/{n % 7}" for n in range(100)]
+    path = write_session(tmp_path / "s", [])
+    for number in range(10):
+        rows = {"cgroup_id": [1] * 10, "path": names[10 * number : 10 * number + 10]}
+        pq.write_table(pa.table(rows), path / sealed_name(number + 1))
+    results, containers = oracle.replay([(1, name.encode()) for name in names], [1], [], 5)
+    with in_parts(25):
+        replay = Capture(path).replay(max_unique_files=5)
+        assert in_order(replay.results, "result") == results
+    assert replay.report().containers[0].evicted == containers[1].evicted
 
 
 def test_order_is_seq_not_place(record: Record) -> None:
