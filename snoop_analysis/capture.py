@@ -361,18 +361,23 @@ class Capture:
         return " UNION ALL ".join(queries or [no_rows()])
 
     def rows_in_parts(self, positions: Mapping[Key, int], rows: int) -> Iterator[str]:
-        """Queries for the same rows, each for some segments that hold about ``rows`` of them."""
+        """Queries for the same rows, each for about so many; more only of a segment with gaps."""
         queries: list[str] = []
         size = 0
         for number, session in enumerate(self.sessions_found):
             position = positions.get(session.key, 0)
             for before, segments in _parts(session.segments, rows):
                 part = segment_rows(number, segments, position, before)
-                queries += map(_with_cgroup if not session.lists_containers else str, part)
-                size += sum(one.rows for one in segments)
-                if size >= rows and queries:
+                part = [one if session.lists_containers else _with_cgroup(one) for one in part]
+                held = sum(one.rows for one in segments)
+                if queries and size + held > rows:
                     yield " UNION ALL ".join(queries)
                     queries, size = [], 0
+                if held > rows and segments[0].dense_range:
+                    yield from _cut(part, segments[0].dense_range, rows)
+                else:
+                    queries += part
+                    size += held
         if queries:
             yield " UNION ALL ".join(queries)
 
@@ -437,17 +442,24 @@ class Capture:
 
 
 def _parts(segments: Iterable[Segment], rows: int) -> Iterator[tuple[int, list[Segment]]]:
-    """Segments in lists that hold about ``rows`` rows, each with the rows before it."""
+    """Segments in lists of up to ``rows`` rows, or of one, each with the rows before it."""
     before, size = 0, 0
     part: list[Segment] = []
     for segment in segments:
-        part.append(segment)
-        size += segment.rows
-        if size >= rows:
+        if part and size + segment.rows > rows:
             yield before, part
             before, size, part = before + size, 0, []
+        part.append(segment)
+        size += segment.rows
     if part:
         yield before, part
+
+
+def _cut(queries: Iterable[str], seqs: tuple[int, int], rows: int) -> Iterator[str]:
+    """Queries for the rows of a segment whose first and last seq are given, some at a time."""
+    for query in queries:
+        for first in range(seqs[0], seqs[1] + 1, rows):
+            yield f"SELECT * FROM ({query}) WHERE seq >= {first} AND seq < {first + rows}"
 
 
 def _with_cgroup(query: str) -> str:

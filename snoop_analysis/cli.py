@@ -112,7 +112,7 @@ def _refuse_misspelt(word: str) -> None:
     from difflib import get_close_matches
 
     meant = get_close_matches(word, COMMANDS, n=1)
-    if meant and not Path(word).exists():
+    if meant and word.isalpha() and not Path(word).exists():
         raise click.UsageError(
             f"there is no command and no capture {word!r}; did you mean {meant[0]!r}?"
         )

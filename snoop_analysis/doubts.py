@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from snoop_analysis.ends import sentences
+from snoop_analysis import ends, rings
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -85,7 +85,6 @@ def standing(replay: Replay, observed: Observed, closure: Closure) -> Standing:
     return Standing(
         doubts=(
             *_doubts(report, events, unreadable, unresolved),
-            *_rings(sum(one.unrecorded_rings for one in sessions)),
             *(
                 f"{exe} was running before recording began: {_BEFORE}"
                 for exe in sorted(observed.running)
@@ -120,14 +119,6 @@ def _doubts(report: Report, events: int, unreadable: int, unresolved: int) -> It
         yield "no event of these containers was recorded"
 
 
-def _rings(count: int) -> Iterator[str]:
-    if count:
-        yield (
-            f"{count:,} io_uring instances were made, and calls through them were not recorded: "
-            "record on Linux 6.0 or newer"
-        )
-
-
 def _gaps(lacks: Completeness) -> Iterator[str]:
     yield from (f"left out: {sentence}" for sentence in lacks.left_out)
     if lacks.missing_segments:
@@ -136,7 +127,8 @@ def _gaps(lacks: Completeness) -> Iterator[str]:
         yield f"{lacks.missing_events:,} events are missing from the sequence"
     if lacks.earlier_segments_removed:
         yield f"retention removed the beginning of {', '.join(lacks.earlier_segments_removed)}"
-    yield from sentences(lacks.still_recording, lacks.killed)
+    yield from ends.sentences(lacks.still_recording, lacks.killed)
+    yield from rings.sentences(lacks.unrecorded_rings, lacks.lost_results)
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
     if lacks.unknown_container_events:

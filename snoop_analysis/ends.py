@@ -3,31 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
-    from snoop_analysis.replay import Replay
     from snoop_analysis.sessions import Session
 
 
-def without_end(replay: Replay) -> list[Session]:
-    """The sessions that the replay has not to their end, as far as it asks for that.
+def without_end(sessions: Iterable[Session]) -> list[Session]:
+    """The sessions whose last events may be missing.
 
     Those that say that they have not ended: they are still being recorded or their recorder was
     killed, which cannot be told apart in a copy. And those of which another recorder wrote down
-    that it was killed: what it had not yet written is gone.
+    that it was killed: what it had not yet written is gone. That may be of any time: a request of
+    io_uring is written when it completes.
     """
-    sessions = enumerate(replay.capture.sessions_found)
-    return [
-        session
-        for number, session in sessions
-        if (session.is_open or session.recovered_at is not None)
-        and not _reaches(replay, number, replay.settings.until)
-    ]
+    return [one for one in sessions if one.is_open or one.recovered_at is not None]
 
 
 def sentences(without_end: Sequence[str], killed: Sequence[str]) -> Iterator[str]:
@@ -40,15 +33,3 @@ def sentences(without_end: Sequence[str], killed: Sequence[str]) -> Iterator[str
     if killed:
         sessions = printable(", ".join(killed))
         yield f"the recorder was killed: what came after its last write is missing ({sessions})"
-
-
-def _reaches(replay: Replay, session_no: int, until: datetime | None) -> bool:
-    """Whether a session has an event at or after the time up to which was asked for.
-
-    A recorder writes in the order of time: then what came before is there.
-    """
-    if until is None:
-        return False
-    query = f"SELECT max(ts) FROM rows WHERE session_no = {session_no}"
-    ((last,),) = replay.query(query).fetchall()
-    return last is not None and last >= until

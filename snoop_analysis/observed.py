@@ -203,14 +203,16 @@ def _below(root: str, path: str) -> str:
     return path if not root else root if path == "/" else root + path
 
 
-def _leads_to(root: Node, name: str, end: str, mounts: Sequence[str]) -> bool:
-    """Whether ``name`` leads to ``end``, or to something mounted that ``end`` is in."""
+def _leads_to(prefix: str, root: Node, name: str, end: str, mounts: Sequence[str]) -> bool:
+    """Whether ``name`` leads to ``end``, or to something mounted that ``end`` is in.
+
+    Both begin at ``root``, which is at ``prefix`` of the image; ``mounts`` begin at the image's.
+    """
     way = find(root, name)
     if way.end is not None and way.end == find(root, end).end:
         return True
-    return any(
-        one in mounts and f"{end}/".startswith(f"{one}/") for one in (*way.passed, way.missing)
-    )
+    passed = [_below(prefix, one) for one in (*way.passed, way.missing) if one]
+    return any(one in mounts and f"{_below(prefix, end)}/".startswith(f"{one}/") for one in passed)
 
 
 class _Observer:
@@ -246,18 +248,19 @@ class _Observer:
         for prefix, root in self.roots:
             way = find(root, name, follow=not row.is_link)
             passed = [_below(prefix, one) for one in way.passed]
-            cut = next((n for n, one in enumerate(passed) if one in mounts), None)
+            reached = [*passed, _below(prefix, way.missing)] if way.missing else passed
+            cut = next((n for n, one in enumerate(reached) if one in mounts), None)
             if cut is not None:
                 passed = passed[: cut + 1]
             end = way.end and _below(prefix, way.end)
-            if not prefix or way.node is not None:
+            if not prefix or way.node is not None or cut is not None:
                 for one in passed:
                     if one != end:
                         self.observed.ways.setdefault(one, end or name)
             if cut is not None:
                 led_to[None] = name
                 if row.is_there:
-                    self._outside(name, row, mounts, passed[-1])
+                    self._outside(name, row, mounts, reached[cut])
             elif end is not None:
                 led_to[end] = name
             elif way.stopped_at is not None:  # ENOTDIR tells that it is there
@@ -279,7 +282,7 @@ class _Observer:
                 for prefix, root in self.roots:
                     if link.startswith(f"{prefix}/") and link.endswith(beginning):
                         name = "/".join([link.removeprefix(prefix), *parts[number + 1 :]])
-                        if _leads_to(root, name, end, mounts):
+                        if _leads_to(prefix, root, name, end, mounts):
                             yield name
 
     @cached_property

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
 
 import duckdb
 
@@ -17,6 +20,13 @@ NOT_UNDERSTOOD: Final = (
     duckdb.CatalogException,
 )
 _ONE: Final = "a query is one SELECT statement"
+# What a SELECT is made of: in a WITH there may be a COPY or a DELETE as well.
+_READING: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
+# Functions in a FROM that change the database or its settings, write files, or run other SQL.
+_ACTING: Final = re.compile(
+    r"(add|checkpoint|copy|create|deregister|destroy|disable|enable|force|import|json_execute"
+    r"|register|truncate|verify)(_|$)|query$"
+)
 
 
 def relation_of(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
@@ -28,32 +38,38 @@ def relation_of(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckD
         CaptureError: DuckDB does not understand it; the message is DuckDB's.
     """
     try:
-        _check_reads_only(sql)
+        _check_reads_only(connection, sql)
         return connection.sql(sql)
     except NOT_UNDERSTOOD as error:
         raise CaptureError(f"the query failed: {first_line(error)}") from error
 
 
-def _check_reads_only(sql: str) -> None:
+def _check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise OptionError(f"{_ONE}, and not {len(statements) or 'none'}")
-    kind, text = statements[0].type, statements[0].query
-    if kind == duckdb.StatementType.SELECT:
-        return
-    reads = kind == duckdb.StatementType.MULTI and (
-        _is_subquery(text) or _is_subquery(text.rpartition(";")[0])
-    )
-    if not reads:
+    if statements[0].type == duckdb.StatementType.MULTI:  # DuckDB's own, also around a COPY
+        raise OptionError(f"{_ONE}; a PIVOT has to list its values: PIVOT ... ON column IN (...)")
+    if statements[0].type != duckdb.StatementType.SELECT:
         raise OptionError(f"{_ONE}: it cannot write, load or set anything")
+    parsed = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0][0]
+    for part in _parts(json.loads(parsed)):
+        kind = str(part.get("type"))
+        if kind.endswith("_NODE") and kind not in _READING:
+            raise OptionError(f"{_ONE}: what WITH names cannot write, either")
+        function = part.get("function")
+        name = str(function.get("function_name")) if isinstance(function, dict) else ""
+        if kind == "TABLE_FUNCTION" and _ACTING.match(name.lower()):
+            raise OptionError(f"{_ONE}, and {name} is more than that")
 
 
-def _is_subquery(sql: str) -> bool:
-    """Whether a statement may stand in parentheses: one that writes may not.
-
-    DuckDB makes several statements of any with a PIVOT, be it a SELECT or a COPY.
-    """
-    try:
-        return len(duckdb.extract_statements(f"FROM ({sql}\n)")) == 1
-    except duckdb.ParserException:
-        return False
+def _parts(parsed: Any) -> Iterator[dict[str, Any]]:
+    """Every object in JSON, however deep."""
+    todo = [parsed]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            yield one
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one

@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 _numbers = count(1)
 
 # Events that are looked up at a time: so many that to make ready what they are looked up in is
-# little, and so few that two such parts are some 200 MB.
+# little beside that, and so few that two such parts are some 200 MB.
 _PART: Final = 1 << 22
-_PART_PER_NAME: Final = 8
 
 RESULT_COLUMNS: Final = "* EXCLUDE (lookup_no, container_no, kind, rest_of_name)"
 """What of a row of ``results`` is for people."""
@@ -303,11 +302,13 @@ class Replay:
         """The accesses as the files have them.
 
         Raises:
-            OutOfOrderError: that is not the replay order.
+            OutOfOrderError: that is not the replay order, or they hold too much at once.
         """
-        ((names,),) = self._database.execute("SELECT count(*) FROM wanted").fetchall()
-        parts = self.capture.rows_in_parts(self._positions, max(_PART, _PART_PER_NAME * names))
-        queries = (_accesses(f"({self._selected(f'({rows})')})") for rows in parts if names)
+        segments = [one for session in self.capture.sessions_found for one in session.segments]
+        if any(one.rows > _PART and one.dense_range is None for one in segments):
+            raise OutOfOrderError
+        parts = self.capture.rows_in_parts(self._positions, _PART)
+        queries = (_accesses(f"({self._selected(f'({rows})')})") for rows in parts)
         return in_order(self._connect(self._database), queries)
 
     def _run_lru_over(

@@ -82,6 +82,8 @@ class Completeness:
         implausible_times: events whose time no clock that was set would say.
         still_recording: sessions without an end: still being recorded, or the recorder was killed.
         killed: sessions whose recorder was killed, and that another one finished.
+        unrecorded_rings: io_uring instances whose calls the kernel did not let be recorded.
+        lost_results: calls through io_uring whose result was lost.
         unknown_container_events: events of cgroups that are no known container.
         missing_segments: segment files absent from the middle of a session.
         removed: the beginnings of sessions that were removed to save space.
@@ -100,6 +102,8 @@ class Completeness:
     implausible_times: int
     still_recording: list[str]
     killed: list[str]
+    unrecorded_rings: int
+    lost_results: int
     unknown_container_events: int
     missing_segments: list[str]
     removed: list[Removed]
@@ -202,7 +206,7 @@ def _json(value: Any, newline: str) -> Iterator[str]:
             yield ("," if number else "{") + inner + json.dumps(name) + ": "
             yield from _json(item, inner)
         yield newline + "}"
-    elif isinstance(value, list) and value and isinstance(value[0], str):
+    elif isinstance(value, list) and value and set(map(type, value)) == {str}:
         yield "[" + inner
         yield ("," + inner).join(map(_QUOTED, value))
         yield newline + "]"

@@ -15,6 +15,7 @@ from snoop_analysis.errors import CaptureError
 from snoop_analysis.segments import Segment, segment_file, summary_file
 from snoop_format import session as session_files
 from snoop_format.errors import FormatError
+from snoop_format.schema import RESULT_LOST
 from snoop_format.summary import SUMMARY_FILE, Dropped, read_dropped
 
 Found = TypeVar("Found")
@@ -49,6 +50,7 @@ class Session:
     ``command`` are the words of what was run to be recorded; empty where it was none.
     ``missing`` are the numbers of segments there should be between or among those there are.
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
+    ``lost_results`` are calls through io_uring whose result was lost.
     ``dropped`` are segments removed to save space; ``summary`` is what is left of them, null if
     there is none.
     ``checksums`` are the CRC-32 of sealed segments by number, as far as ``session.json`` has them.
@@ -73,6 +75,7 @@ class Session:
     summary: Segment | None
     missing: tuple[int, ...] = ()
     unrecorded_rings: int = 0
+    lost_results: int = 0
     checksums: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -314,6 +317,7 @@ def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
         lists_containers=said.get("containers") is not None,
         losses=_losses(said.get("losses") or {}, path),
         unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
+        lost_results=_lost_results(said.get("defects")),
         checksums=_listed(said, "crc32"),
         **parts,
     )
@@ -394,6 +398,11 @@ def _mounts(said: Any) -> tuple[str, ...]:
 def _unrecorded_rings(said: Any) -> int:
     rings = said.get("rings") if isinstance(said, dict) and said.get("recorded") is False else 0
     return rings if isinstance(rings, int) and rings > 0 else 0
+
+
+def _lost_results(said: Any) -> int:
+    lost = said.get(RESULT_LOST) if isinstance(said, dict) else 0
+    return lost if isinstance(lost, int) and lost > 0 else 0
 
 
 def _losses(said: Any, path: Path) -> dict[str, int]:

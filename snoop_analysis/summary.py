@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from snoop_analysis import ends, rings
 from snoop_analysis.display.cells import counted
-from snoop_analysis.ends import sentences
 from snoop_analysis.report import Removed, Report
 from snoop_analysis.terminal import printable
 
@@ -54,7 +54,8 @@ def missing(report: Report) -> Iterator[str]:
             f"{counted(lacks.undated_events, 'event')} counted of which only a summary is left: "
             "some may be outside of the time asked for"
         )
-    yield from sentences(lacks.still_recording, lacks.killed)
+    yield from ends.sentences(lacks.still_recording, lacks.killed)
+    yield from rings.sentences(lacks.unrecorded_rings, lacks.lost_results)
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"
     if report.defects["unreadable"]:

@@ -270,6 +270,13 @@ def test_query_errors_are_ours(sql: str) -> None:
         "DELETE FROM containers",
         "CREATE TABLE x AS SELECT 1",
         "SELECT 1; DELETE FROM containers",
+        "WITH a AS (COPY (SELECT 1) TO '{}') FROM a",
+        "SELECT * FROM (WITH a AS (DELETE FROM containers RETURNING *) FROM a)",
+        "WITH a AS (INSERT INTO losses VALUES (0, 'x', 1) RETURNING *) FROM a",
+        "COPY --;\n (PIVOT (SELECT path, found FROM events) ON found USING count(*)) TO '{}'",
+        "PIVOT events ON syscall USING count(*)",
+        "FROM enable_logging(level='debug', storage='file', storage_path='{}')",
+        "FROM query('WITH a AS (COPY (SELECT 1) TO ''{}'') FROM a')",
         "",
     ],
 )
@@ -291,7 +298,9 @@ def test_a_query_writes_nothing(tmp_path: Path, sql: str) -> None:
         "VALUES (1)",
         "DESCRIBE events;",
         "SUMMARIZE events",
-        "PIVOT events ON syscall USING count(*) GROUP BY comm; -- by name",
+        "PIVOT events ON found IN (true, false) USING count(*) GROUP BY comm; -- by name",
+        "WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT i + 1 FROM n WHERE i < 3) FROM n",
+        "FROM range(3)",
     ],
 )
 def test_what_is_a_select_by_another_word(sql: str) -> None:

@@ -201,7 +201,7 @@ def test_no_bound_has_no_evictions_and_a_bound_says_how_many(record: Record) -> 
 @contextmanager
 def in_parts(rows: int) -> Iterator[None]:
     """Let the LRU get about so many events at a time."""
-    with patch.multiple(replay_module, _PART=rows, _PART_PER_NAME=0):
+    with patch.object(replay_module, "_PART", rows):
         yield
 
 

@@ -82,6 +82,32 @@ def test_a_session_without_its_end_is_not_complete(
     assert "no losses counted, but not complete" in summary(report)[-1]
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            {"io_uring": {"recorded": False, "rings": 2}},
+            "! 2 io_uring instances were made, and calls through them were not recorded",
+        ),
+        (
+            {"defects": {"result_lost": 3}},
+            "! the results of 3 calls through io_uring were lost: what they found may count",
+        ),
+    ],
+)
+def test_what_is_not_known_of_io_uring(record: Record, said: dict[str, Any], sentence: str) -> None:
+    report = Capture(record(EVENTS, containers=CONTAINERS, **said)).replay().report()
+    assert not report.completeness.complete
+    assert summary(report)[0].startswith(sentence)
+
+
+def test_names_and_ids_of_containers_stand_in_a_report(record: Record, tmp_path: Path) -> None:
+    replay = Capture(record(EVENTS, containers=CONTAINERS)).replay(containers=["one", 2])
+    replay.report().write(tmp_path / "report.json")
+    said = json.loads((tmp_path / "report.json").read_text())
+    assert said["settings"]["containers"] == ["one", 2]
+
+
 def test_a_session_that_says_nothing_of_its_end_is_taken_for_whole(record: Record) -> None:
     path = record(EVENTS, containers=CONTAINERS)
     said = json.loads((path / SESSION_FILE).read_text())

@@ -45,6 +45,7 @@ LINKS = {
     "usr/bin/sh": "dash",
     "current": "app",
     "var/loop/vol": "/data",
+    "var/jail/link": "/vol/in",
     "odd/x": "/var/\udcff",
     "etc/localtime": "../usr/share/zoneinfo/UTC",
     "etc/ssl/certs/hash.0": "/usr/share/pem/three.pem",

@@ -108,6 +108,17 @@ BY_LINK: list[tuple[Event, str, str]] = [  # a relative chdir, a link, its verdi
 ]
 
 
+def test_a_link_to_a_volume_below_a_changed_root(judged: Judge) -> None:
+    mounts = [{"mount_point": "/var/jail/vol"}]
+    session = {"containers": [{"cgroup_id": 1, "name": "app", "mounts": mounts}]}
+    moves: list[Event] = [
+        {"path": "/var/jail", "syscall": "chroot", "ret": 0},
+        {"path": "link", "real_path": "/vol/in"} | CHDIR,
+    ]
+    answer = judged(moves, session)
+    assert verdict(answer, "/var/jail/link") == "needed by a used file"
+
+
 @pytest.mark.parametrize(("event", "link", "wanted"), BY_LINK, ids=str)
 def test_which_link_a_relative_chdir_may_have_taken(
     judged: Judge, event: Event, link: str, wanted: str
