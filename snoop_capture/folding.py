@@ -2,6 +2,7 @@
 """From the events of a segment to its distinct accesses, for the summary of what is removed."""
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from snoop_format.schema import EVENTS
 from snoop_format.summary import KEYS, SUMMARY
 
-_READ = (*KEYS, "ts")
+_READ: Final = pa.schema([*(SUMMARY.field(name) for name in KEYS), EVENTS.field("ts")])
 
 
 def fold(summary: pa.Table, segment: Path) -> pa.Table:
@@ -28,29 +29,39 @@ def fold(summary: pa.Table, segment: Path) -> pa.Table:
     # Not read ahead: the thread that does so may outlive the interpreter, and aborts it.
     with pq.ParquetFile(segment, pre_buffer=False) as parquet:
         for group in range(parquet.num_row_groups):
-            columns = [name for name in _READ if name in parquet.schema_arrow.names]
+            columns = [name for name in _READ.names if name in parquet.schema_arrow.names]
             added.append(_accesses(parquet.read_row_group(group, columns, use_threads=False)))
             if sum(map(len, added)) >= len(summary):  # so that it costs little, and little memory
                 summary, added = _distinct(pa.concat_tables([summary, *added])), []
     return _distinct(pa.concat_tables([summary, *added])) if added else summary
 
 
+def with_all_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema; null are those that the writer of the table did not have.
+
+    Raises:
+        pa.ArrowException: a column does not go into its type.
+    """
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
 def _accesses(events: pa.Table) -> pa.Table:
     """The distinct accesses among events."""
-    known = {name: events[name] for name in events.column_names}
-    columns = {
-        name: known[name].cast(SUMMARY.field(name).type)
-        if name in known
-        else pa.nulls(len(events), SUMMARY.field(name).type)
-        for name in KEYS
-    }
-    time = known.get("ts", pa.nulls(len(events), EVENTS.field("ts").type))
+    known = with_all_columns(events, _READ)
+    columns = {name: known[name] for name in KEYS}
     succeeded = pc.fill_null(pc.greater_equal(columns["ret"], 0), False)
     columns["ret"] = pc.if_else(succeeded, pa.scalar(0, pa.int32()), columns["ret"])
     with_exe = pc.is_valid(columns["exe"])
     columns["comm"] = pc.if_else(with_exe, pa.scalar(None, pa.string()), columns["comm"])
     once = pa.array(np.ones(len(events), np.uint64))
-    return _distinct(pa.table([*columns.values(), once, time, time], schema=SUMMARY))
+    times = [known["ts"], known["ts"]]
+    return _distinct(pa.table([*columns.values(), once, *times], schema=SUMMARY))
 
 
 def _distinct(rows: pa.Table) -> pa.Table:

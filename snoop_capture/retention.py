@@ -21,7 +21,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snoop_capture.folding import fold
+from snoop_capture.folding import fold, with_all_columns
 from snoop_capture.limits import Retention
 from snoop_capture.locks import SessionLock
 from snoop_capture.observer import Observer
@@ -194,7 +194,7 @@ def _summary(directory: Path) -> pa.Table:
     if not path.exists():
         return SUMMARY.empty_table()
     with pq.ParquetFile(path) as parquet:
-        return parquet.read(SUMMARY.names).cast(SUMMARY)
+        return with_all_columns(parquet.read(), SUMMARY)
 
 
 def _fold(summary: pa.Table | None, segment: _Sealed) -> tuple[pa.Table | None, Dropped]:

@@ -38,6 +38,8 @@ _RETRY: Final = 5.0  # seconds between attempts
 _LOOK: Final = 10.0  # seconds between looks at the age of segments and the free space
 _GLANCE: Final = 0.005  # seconds between two looks whether the writing thread must go on
 
+_FAILURES: Final = (OSError, pa.ArrowException, FormatError)  # of a disk, or of what is on it
+
 REMOVED: Final = "removed"
 """Why events are lost that somebody has removed the file of: a cause beside the others."""
 
@@ -279,7 +281,7 @@ class Sealer:
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + _LOOK
                 self._keeper.remove_what_must_go(self._metadata)
-        except (OSError, pa.ArrowException, FormatError) as error:
+        except _FAILURES as error:
             self._put_off(error)
 
     def _write_session(self) -> None:
@@ -303,7 +305,7 @@ class Sealer:
                 SESSION_FILE,
                 self.trouble,
             )
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_FAILURES):
             self._keeper.remove_what_must_go(self._metadata)
         with contextlib.suppress(OSError):  # it says what is lost, even where nothing can be sealed
             if self._stale:

@@ -175,6 +175,34 @@ def test_what_is_removed_is_summarised(tmp_path: Path) -> None:
     assert read_dropped(directory, read_session(directory)).summarized_rows == 1800
 
 
+def test_a_summary_of_before_a_column_was_added_is_added_to(tmp_path: Path) -> None:
+    session = recorded(tmp_path, "a", 3)
+    os.utime(session / "events-00000001.parquet", (1000, 1000))
+    keep(session, Retention(max_age=900))
+    with pq.ParquetFile(session / SUMMARY_FILE) as parquet:
+        old = parquet.read().drop_columns("real_path_bytes")
+        metadata = parquet.metadata.metadata
+    said = {name: metadata[name] for name in metadata if name.startswith(b"snoop.")}
+    pq.write_table(old.replace_schema_metadata(said), session / SUMMARY_FILE)
+    keep(session, ALL)
+    table = pq.read_table(session / SUMMARY_FILE)
+    assert table.schema.names == SUMMARY.names
+    assert pa.compute.sum(table["count"]).as_py() == 300
+
+
+def test_a_damaged_summary_stops_removal_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    limits = Limits(rotation=Rotation(rows=100), retention=ALL)
+    storage = SessionWriter(tmp_path / "a", {}, limits, Observer())
+    (tmp_path / "a" / SUMMARY_FILE).write_bytes(b"PAR1")
+    for number in range(2):
+        storage.write(batch(100 * number, 100))
+    assert storage.close(time.monotonic() + 60, dict)
+    said = read_session(tmp_path / "a")
+    assert [entry["rows"] for entry in said["segments"]] == [100, 100]
+    assert said["ended_at"]
+
+
 @pytest.mark.parametrize("step", ["summary", "session"])
 def test_cut_short_it_is_finished_the_next_time(tmp_path: Path, step: str) -> None:
     """After the summary, or after session.json too, the recorder is killed."""
