@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from snoop_capture.limits import Retention
 from snoop_capture.observer import Observer
@@ -314,15 +315,15 @@ class Sealer:
     def _seal(self, closed: Closed) -> None:
         started = time.monotonic()
         rows = self._to_parquet(closed)
-        with contextlib.suppress(OSError):
+        if rows is not None:
+            entry = segment_entry(closed.sealed, rows, closed.first_seq, closed.last_seq)
+            self._metadata["segments"].append(entry)
+            self._stale = True
+            self._look_at = 0.0
+            self._observer.sealed(entry["bytes"], time.monotonic() - started)
+        self._lost_closed += closed.rows - (rows or 0)
+        with contextlib.suppress(OSError):  # last: until it is listed it can be sealed once more
             closed.opened.unlink()  # where both are, the sealed one counts
-        if rows is None:
-            return
-        entry = segment_entry(closed.sealed, rows, closed.first_seq, closed.last_seq)
-        self._metadata["segments"].append(entry)
-        self._stale = True
-        self._look_at = 0.0
-        self._observer.sealed(entry["bytes"], time.monotonic() - started)
 
     def _to_parquet(self, closed: Closed) -> int | None:
         """Make the file; the number of its rows, None where the segment was removed."""
@@ -335,13 +336,13 @@ class Sealer:
                     return closed.rows
             parquet.abandon()
         try:
-            rows = seal(committed(closed.opened), closed.sealed, metadata)
+            return seal(committed(closed.opened), closed.sealed, metadata)
         except FileNotFoundError:
             if closed.opened.exists():
                 raise
-            rows = None
-        self._lost_closed += closed.rows - (rows or 0)
-        return rows
+        if closed.sealed.exists():  # sealed at an attempt before, and not listed
+            return int(pq.read_metadata(closed.sealed).num_rows)
+        return None
 
     def _end(self, until: float, metadata: Mapping[str, Any]) -> bool:
         self._metadata.update(metadata)

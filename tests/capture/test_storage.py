@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Segments are begun and sealed in time, whatever else there is to do."""
 
+import errno
 import json
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from snoop_capture.locks import LOCK_FILE
 from snoop_capture.observer import Observer
 from snoop_capture.sessions import new_session
 from snoop_capture.storage import SessionWriter
-from snoop_format.session import read_session, sealed_name, segments
+from snoop_format.session import read_session, sealed_name, segment_entry, segments
 from tests.capture.batches import batch, numbers
 from tests.capture.recording import read_events
 
@@ -96,6 +97,30 @@ def test_what_is_asked_for_is_rotated(session: Path) -> None:
     assert storage.segment == 2
     close(storage)
     check_whole(session, 5)
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["both are", "only the sealed one is"])
+def test_a_sealed_segment_that_cannot_be_read_back_is_listed_later(
+    session: Path, monkeypatch: pytest.MonkeyPatch, removed: bool
+) -> None:
+    """A disk fails to read once, and somebody may remove the open segment then."""
+    attempts = []
+
+    def entry(path: Path, *arguments: Any) -> dict[str, Any]:
+        attempts.append(path)
+        if len(attempts) > 1:
+            return segment_entry(path, *arguments)
+        if removed:
+            path.with_suffix(".arrows").unlink()
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("snoop_capture.sealing.segment_entry", entry)
+    storage = writer(session)
+    storage.write(batch(0, 100))
+    close(storage)
+    assert len(attempts) == 2
+    check_whole(session, 100)
+    assert read_session(session)["losses"] == {}
 
 
 def test_sealing_that_is_behind_holds_nothing_up(session: Path) -> None:
