@@ -6,7 +6,6 @@ directory that has ended. What they held is folded into the session's summary be
 """
 
 import contextlib
-import errno
 import itertools
 import logging
 import os
@@ -26,13 +25,13 @@ from snoop_capture.limits import Retention
 from snoop_capture.locks import SessionLock
 from snoop_capture.observer import Observer
 from snoop_capture.sessions import sessions_in
+from snoop_capture.spare import Spare
 from snoop_format.errors import FormatError
 from snoop_format.session import read_session, sealed_name, segments, write_session
 from snoop_format.summary import SUMMARY, SUMMARY_FILE, Dropped, read_dropped, write_summary
 
-# Space that is kept for the summary on a full disk: without one nothing could be removed.
-_RESERVE_FILE: Final = SUMMARY_FILE + ".reserve"
-_RESERVE: Final = 1 << 20
+# Bytes kept for the summary, at least: without one nothing could be removed from a full disk.
+_SPARE: Final = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +60,7 @@ class Keeper:
         self._directory = directory
         self._retention = retention
         self._observer = observer
+        self._spare = Spare(directory / SUMMARY_FILE)
 
     def remove_what_must_go(self, metadata: dict[str, Any]) -> None:
         """Remove the oldest segments as far as the bounds ask for it.
@@ -79,7 +79,7 @@ class Keeper:
             for directory, found in itertools.groupby(going, lambda segment: segment.directory):
                 own = directory == self._directory
                 self._remove(directory, list(found), metadata if own else read_session(directory))
-        self._reserve()
+        self._keep_room()
 
     def _ended(self, held: ExitStack) -> Iterator[Path]:
         """The other sessions that have ended, locked."""
@@ -135,28 +135,17 @@ class Keeper:
         self, directory: Path, summary: pa.Table, dropped: Dropped, said: dict[str, Any]
     ) -> None:
         session_id = str(said.get("session_id") or directory.name)
-        try:
-            write_summary(directory, summary, dropped, session_id)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            (self._directory / _RESERVE_FILE).unlink(missing_ok=True)
-            write_summary(directory, summary, dropped, session_id)
+        self._spare.used_for(lambda: write_summary(directory, summary, dropped, session_id))
 
-    def _reserve(self) -> None:
-        """Keep space for the next summary, as far as there is some."""
-        if not self._retention.keep_summary:
-            return
-        path = self._directory / _RESERVE_FILE
-        size = max(_RESERVE, 2 * max(map(_summary_size, path.parent.parent.iterdir()), default=0))
-        with contextlib.suppress(OSError), path.open("ab") as file:
-            if file.tell() < size:
-                os.posix_fallocate(file.fileno(), 0, size)
+    def _keep_room(self) -> None:
+        """Keep room for the next summary, as far as there is some."""
+        if self._retention.keep_summary:
+            sizes = map(_summary_size, self._directory.parent.iterdir())
+            self._spare.take(max(_SPARE, 2 * max(sizes, default=0)))
 
     def close(self) -> None:
-        """Give the reserved space back."""
-        with contextlib.suppress(OSError):
-            (self._directory / _RESERVE_FILE).unlink(missing_ok=True)
+        """Give the room for the next summary back."""
+        self._spare.drop()
 
 
 def _sealed_in(directories: Iterable[Path]) -> Iterator[_Sealed]:

@@ -39,6 +39,7 @@ _RETRY: Final = 5.0  # seconds between attempts
 _LOOK: Final = 10.0  # seconds between looks at the age of segments and the free space
 _GLANCE: Final = 0.005  # seconds between two looks whether the writing thread must go on
 
+_SPARE: Final = 16 << 10  # bytes for session.json, so that it can say what a full disk loses
 _FAILURES: Final = (OSError, pa.ArrowException, FormatError)  # of a disk, or of what is on it
 
 REMOVED: Final = "removed"
@@ -127,7 +128,8 @@ class Sealer:
         self._retry_at = self._look_at = 0.0
         self._stale = False
         write_session(directory, metadata)
-        self._spare = Spare(directory)
+        self._spare = Spare(directory / SESSION_FILE)
+        self._spare.take(_SPARE)
 
     @property
     def lost(self) -> int:
@@ -266,6 +268,7 @@ class Sealer:
         self._lost_closed += sum(e["rows"] for e in entries) - sum(e["rows"] for e in there)
         self._metadata["segments"] = there
         self._stale = True
+        self._spare.take(_SPARE)
 
     def _do_due(self) -> None:
         """Seal and write what can be, in this order; look at what must go."""
@@ -292,6 +295,7 @@ class Sealer:
         unsealed = {"ended_at": None} if self._unsealed else {}
         said = self._metadata | unsealed
         self._spare.used_for(lambda: write_session(self._directory, said))
+        self._spare.take(_SPARE)
         self._stale = False
 
     def _put_off(self, error: Exception) -> None:

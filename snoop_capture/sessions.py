@@ -97,7 +97,7 @@ def _remove_session(directory: Path) -> None:
     """Remove the files of a session, and its directory if nothing else is in it."""
     try:
         with SessionLock(directory):
-            for pattern in ("events-*.*", f"{SUMMARY_FILE}*", "session.*.tmp"):
+            for pattern in ("events-*.*", f"{SUMMARY_FILE}*", "session.*.tmp", "summary.*.tmp"):
                 for file in directory.glob(pattern):
                     file.unlink()
             (directory / SESSION_FILE).unlink()

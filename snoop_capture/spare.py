@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Room kept on the disk, so that ``session.json`` can say what is lost when the disk is full."""
+"""Room kept on the disk for what must be written when the disk is full."""
 
 import contextlib
 import errno
@@ -10,23 +10,31 @@ from typing import Final
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
-_NAME: Final = "session.spare.tmp"  # recovery removes what ends so
-_BYTES: Final = 16 << 10
-
 
 class Spare:
     """A file that takes up room as long as a session is being written; where there is little, none.
 
     Args:
-        directory: the session.
+        file: the session's or the summary's, which it stands beside.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / _NAME
-        self._take()
+    def __init__(self, file: Path) -> None:
+        self._path = file.with_name(f"{file.stem}.spare.tmp")  # recovery removes what ends so
+
+    def take(self, size: int) -> None:
+        """Keep so many bytes from now on, as far as there is room; nothing where they are kept."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+            try:
+                if os.fstat(descriptor).st_size < size:
+                    os.posix_fallocate(descriptor, 0, size)
+            finally:
+                os.close(descriptor)
 
     def used_for(self, step: Callable[[], None]) -> None:
         """Do a step that needs room; where there is none left, in what was kept.
+
+        That is not kept any longer then, until it is taken again.
 
         Raises:
             OSError: it fails all the same.
@@ -38,19 +46,8 @@ class Spare:
                 raise
             self.drop()
             step()
-            self._take()
 
     def drop(self) -> None:
         """Keep no room any longer."""
         with contextlib.suppress(OSError):
             self._path.unlink()
-
-    def _take(self) -> None:
-        try:
-            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o640)
-            try:
-                os.posix_fallocate(descriptor, 0, _BYTES)
-            finally:
-                os.close(descriptor)
-        except OSError:
-            self.drop()

@@ -3,6 +3,7 @@
 
 import errno
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,26 @@ def test_a_sealed_segment_that_cannot_be_read_back_is_listed_later(
     assert len(attempts) == 2
     check_whole(session, 100)
     assert read_session(session)["losses"] == {}
+
+
+@pytest.mark.parametrize("removed", ["room", "session"])
+def test_room_that_is_gone_is_kept_again(session: Path, removed: str) -> None:
+    storage = writer(session, Rotation(rows=100))
+    spare = session / "session.spare.tmp"
+    storage.write(batch(0, 50))
+    storage.tick()
+    if removed == "room":
+        spare.unlink()
+    else:
+        while session.exists():  # something may be written to it meanwhile
+            shutil.rmtree(session, ignore_errors=True)
+    deadline = time.monotonic() + 30
+    while not spare.exists():
+        assert time.monotonic() < deadline
+        storage.write(batch(0, 50))
+        time.sleep(0.05)
+    close(storage)
+    assert not spare.exists()
 
 
 def test_sealing_that_is_behind_holds_nothing_up(session: Path) -> None:
