@@ -109,7 +109,8 @@ def run(
         containers.look()
         left = group.release()
         totals = recorder.stop(containers, time.monotonic() + _PATIENCE)
-    privileges.give_to_invoking_user((*made, session, *session.iterdir()))
+    if session.is_dir():  # else somebody has removed it: what that costs is said below
+        privileges.give_to_invoking_user((*made, session, *session.iterdir()))
     if failure:
         raise failure
     if totals.unfinished:

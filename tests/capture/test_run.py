@@ -305,6 +305,19 @@ def test_what_is_removed_while_it_is_recorded(record: Recorder) -> None:
     )
 
 
+def test_a_removed_session_that_cannot_be_made_again(record: Recorder) -> None:
+    """A file stands where the capture was: all is lost, and it says so."""
+    with record.start(["sh", "-c", "echo; read line; cat /etc/hostname"]) as running:
+        running.line()
+        shutil.rmtree(running.capture)
+        running.capture.write_text("mine")
+        recording = running.finish(b"\n")
+    assert recording.code == 1
+    assert f"the capture {recording.capture}/" in recording.stderr
+    assert "ends early: it was removed, and cannot be made again" in recording.stderr
+    assert re.search(r"; 0 events, \d+ lost \(\d+ ", recording.stderr)
+
+
 def test_under_sudo_command_and_capture_are_the_users(record: Recorder) -> None:
     env = environment(SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY))
     recording = record(["sh", "-c", "id -u; id -g; id -G; echo $HOME"], env=env)
