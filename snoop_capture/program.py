@@ -26,6 +26,9 @@ _SECCOMP_AT: Final = 24
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
 _MAX_DESCRIPTORS: Final = 64
+# Entries that the maps have room for (bpf/snoop.c).
+_MOST_LOSSES: Final = 4096
+_MOST_IN_FLIGHT: Final = 16384
 # struct bpf_prog_info up to what says how often a program was not run, since 5.12 (linux/bpf.h).
 _PROGRAM_INFO: Final = struct.Struct("=208xQ")
 
@@ -145,15 +148,15 @@ class Program:
     def losses(self) -> dict[int, dict[str, int]]:
         """Lost events by cgroup id and cause."""
         found: dict[int, dict[str, int]] = {}
-        for key, value in _entries(self.descriptors["losses"], 16, 8):
+        for key, value in _entries(self.descriptors["losses"], 16, 8, _MOST_LOSSES).items():
             cgroup, cause, _ = struct.unpack("=QII", key)
             found.setdefault(cgroup, {})[LOSS_CAUSES[cause]] = int.from_bytes(value, sys.byteorder)
         return found
 
     def in_flight(self) -> set[int]:
         """The requests of io_uring that have not completed, by their numbers."""
-        entries = _entries(self.descriptors["in_flight"], 8, 8)
-        return {int.from_bytes(value, sys.byteorder) for _, value in entries}
+        entries = _entries(self.descriptors["in_flight"], 8, 8, _MOST_IN_FLIGHT)
+        return {int.from_bytes(value, sys.byteorder) for value in entries.values()}
 
     def not_run(self) -> int:
         """How often the kernel left a program out, because it was interrupted on that CPU.
@@ -226,8 +229,11 @@ def _times_not_run(descriptor: int) -> int:
     return int(times)
 
 
-def _entries(descriptor: int, key_size: int, value_size: int) -> list[tuple[bytes, bytes]]:
-    """All entries of a hash map, bpf(2) BPF_MAP_GET_NEXT_KEY and BPF_MAP_LOOKUP_ELEM.
+def _entries(descriptor: int, key_size: int, value_size: int, most: int) -> dict[bytes, bytes]:
+    """The entries of a hash map, bpf(2) BPF_MAP_GET_NEXT_KEY and BPF_MAP_LOOKUP_ELEM.
+
+    All of them, unless the program removes some meanwhile: behind a key that is gone the kernel
+    begins with the first one again. So it is asked no more often than there can be entries.
 
     Raises:
         CaptureError: the kernel does not let this process read it.
@@ -235,12 +241,14 @@ def _entries(descriptor: int, key_size: int, value_size: int) -> list[tuple[byte
     libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
     key = ctypes.create_string_buffer(key_size)
     value = ctypes.create_string_buffer(value_size)
-    entries = []
+    entries: dict[bytes, bytes] = {}
     more = libbpf.bpf_map_get_next_key(descriptor, None, key)
-    while more == 0:
+    for _ in range(most):
+        if more != 0:
+            break
         if libbpf.bpf_map_lookup_elem(descriptor, key, value) == 0:
-            entries.append((key.raw, value.raw))
+            entries[key.raw] = value.raw
         more = libbpf.bpf_map_get_next_key(descriptor, key, key)
-    if ctypes.get_errno() != errno.ENOENT:
+    if more != 0 and ctypes.get_errno() != errno.ENOENT:
         raise CaptureError(f"cannot read a BPF map: {os.strerror(ctypes.get_errno())}")
     return entries

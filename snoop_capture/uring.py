@@ -28,12 +28,16 @@ _MOST_WAITING: Final = 1 << 17
 class RequestJoin:
     """Submissions that wait for their completion, from batch to batch.
 
+    What no longer waits because very many do has no result and no note: whether it was lost only
+    the end tells, when no completion can come any more.
+
     Completions wait for one batch more, too: where the clocks of two CPUs differ, as in virtual
     machines they may, a completion can be in the batch before that of its submission.
 
     Args:
-        in_flight: gives the numbers of the requests that have not been seen to complete. One that
-            waits all the same has completed, and its completion was lost.
+        in_flight: gives the numbers of the requests that have not been seen to complete; it is
+            asked at the end, when all events were read. One that waits then and is not among them
+            has completed, and its completion was lost.
     """
 
     def __init__(self, in_flight: Callable[[], set[int]]) -> None:
@@ -75,25 +79,26 @@ class RequestJoin:
         return _one_batch([table.filter(pc.invert(is_request)), joined, *unknown])
 
     def rest(self) -> pa.RecordBatch | None:
-        """What never completed, or whose completion was lost: events without a result."""
+        """What never completed, or whose completion was lost: events without a result.
+
+        A note says of those that they are.
+        """
         waiting, self._waiting = self._waiting, None
-        return None if waiting is None else _one_batch([self._given_up(waiting)])
-
-    def _older_half_of_many(self) -> list[pa.Table]:
-        """What no longer waits so that others may; asking what is in flight takes a while."""
-        if self._waiting is None or self.waiting <= _MOST_WAITING:
-            return []
-        older = self._waiting.slice(0, _MOST_WAITING // 2)
-        self._waiting = self._waiting.slice(_MOST_WAITING // 2)
-        return [self._given_up(older)]
-
-    def _given_up(self, waiting: pa.Table) -> pa.Table:
-        """Requests without a result, with a note where that was lost."""
+        if waiting is None:
+            return None
         numbers = np.array(sorted(self._in_flight()), np.uint64)
         lost = pa.array(~np.isin(waiting[REQUEST].to_numpy(), numbers))
         words = waiting["note"].cast(pa.string())
         note = pc.coalesce(words, pc.if_else(lost, RESULT_LOST, pa.scalar(None, pa.string())))
-        return _without_result(_with(waiting, "note", note))
+        return _one_batch([_without_result(_with(waiting, "note", note))])
+
+    def _older_half_of_many(self) -> list[pa.Table]:
+        """What no longer waits so that others may."""
+        if self._waiting is None or self.waiting <= _MOST_WAITING:
+            return []
+        older = self._waiting.slice(0, _MOST_WAITING // 2)
+        self._waiting = self._waiting.slice(_MOST_WAITING // 2)
+        return [_without_result(older)]
 
 
 def _pairs(requests: pa.Table) -> tuple[Array, Array]:
