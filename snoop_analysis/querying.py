@@ -52,8 +52,11 @@ def _check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise OptionError(f"{_ONE}; a PIVOT has to list its values: PIVOT ... ON column IN (...)")
     if statements[0].type != duckdb.StatementType.SELECT:
         raise OptionError(f"{_ONE}: it cannot write, load or set anything")
-    parsed = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0][0]
-    for part in _parts(json.loads(parsed)):
+    ((said,),) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
+    parsed = json.loads(said)
+    if parsed["error"]:
+        raise OptionError(f"{_ONE}: {parsed['error_message']}")
+    for part in _parts(parsed["statements"]):
         kind = str(part.get("type"))
         if kind.endswith("_NODE") and kind not in _READING:
             raise OptionError(f"{_ONE}: what WITH names cannot write, either")
