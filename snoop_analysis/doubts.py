@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
     from snoop_analysis.report import Completeness, Report
 
+_MOVED: Final = "what its name led to since is not known"
 _BEFORE: Final = "what it had opened is not known; restart it while recording"
 
 
@@ -88,6 +89,10 @@ def standing(replay: Replay, observed: Observed, closure: Closure) -> Standing:
             *(
                 f"{exe} was running before recording began: {_BEFORE}"
                 for exe in sorted(observed.running)
+            ),
+            *(
+                f"{path} was renamed or replaced while it was recorded: {_MOVED}"
+                for path in sorted(observed.moved)
             ),
             *(sentence for sentence, matters in closure.unknown.items() if matters),
         ),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 # What a container runtime mounts, whether or not a recording says so (OCI runtime specification,
 # config-linux.md, "Default Filesystems").
 KERNEL_MOUNTS: Final = ("/proc", "/sys", "/dev")
+
+# A directory of a process, as /proc names it; what follows is a path from there. What it was is not
+# known later.
+_OF_PROCESS: Final = re.compile(
+    r"/+proc/+(?:self|thread-self|\d+)/+(?:task/+\d+/+)?(?:cwd|root|fd/+\d+)/+(.+)", re.DOTALL
+)
+_MOVES: Final = frozenset(("rename", "renameat", "renameat2", "symlink", "symlinkat"))
 
 # How the kernel calls a program without a file: container runtimes start from one.
 _IN_MEMORY: Final = "/memfd:"
@@ -70,6 +78,7 @@ class Observed:
         mounts: mount points in the image.
         running: programs that ran before recording began.
         unresolved: relative paths whose directory is not known, as the calls had them.
+        moved: directories and links that a call renamed or put another one in the place of.
     """
 
     files: dict[str, Use] = field(default_factory=dict)
@@ -79,6 +88,7 @@ class Observed:
     mounts: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
     unresolved: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
 
 
 class _Row(NamedTuple):
@@ -215,6 +225,15 @@ def _leads_to(prefix: str, root: Node, name: str, end: str, mounts: Sequence[str
     return any(one in mounts and f"{_below(prefix, end)}/".startswith(f"{one}/") for one in passed)
 
 
+def _may_be_the_images(mount: str, node: Node | None) -> bool:
+    """Whether a file below one of ``KERNEL_MOUNTS`` may be seen: not all runtimes mount there."""
+    return mount in KERNEL_MOUNTS and node is not None and node.inode.kind is Kind.FILE
+
+
+def _moves(row: _Row) -> bool:
+    return not _MOVES.isdisjoint(one.removeprefix("io_uring:") for one in row.syscalls)
+
+
 class _Observer:
     """Sorts rows by the file they led to."""
 
@@ -229,6 +248,9 @@ class _Observer:
         names = _absolute(row)
         if not names and row.path:
             self.observed.unresolved.add(text(row.path, row.path_bytes))
+        self.observed.unresolved.update(
+            through[1] for name in names if row.is_there and (through := _OF_PROCESS.match(name))
+        )
         if row.uses:
             names += row.real_paths
         if row.led:
@@ -261,6 +283,8 @@ class _Observer:
                 led_to[None] = name
                 if row.is_there:
                     self._outside(name, row, mounts, reached[cut])
+                if _may_be_the_images(reached[cut], way.node) and end is not None:
+                    led_to[end] = name
             elif end is not None:
                 led_to[end] = name
             elif way.stopped_at is not None:  # ENOTDIR tells that it is there
@@ -295,6 +319,9 @@ class _Observer:
         return links
 
     def _use(self, path: str, name: str, row: _Row) -> None:
+        kind = self.image.files[path].kind
+        if row.uses and kind in (Kind.DIRECTORY, Kind.SYMLINK) and _moves(row):
+            self.observed.moved.add(path)
         use = self.observed.files.setdefault(path, Use())
         use.uses += row.uses
         use.looks += row.looks

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from snoop_analysis.closure import Closure, Reason
 from snoop_analysis.closure.policy import Policy, matcher
+from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Image, Inode, Kind
 from snoop_analysis.observed import Observed, Use
 from snoop_analysis.packages import Package, installed, owners
@@ -98,8 +99,15 @@ class Judgement:
                 parent = parent.rpartition("/")[0]
         return {path: inode for path, inode in self.image.files.items() if path in stay}
 
-    def verdict(self, path: str) -> Verdict:
-        """What was seen of the file with this name."""
+    def verdict(self, name: str) -> Verdict:
+        """What was seen of the file with this name, whatever links lead to it.
+
+        Raises:
+            OptionError: there is none in the image.
+        """
+        path = name if name in self.image.files else self.image.find(name, follow=False).end
+        if path is None:
+            raise OptionError(f"{name!r} is not in the image")
         use = self.observed.files.get(path)
         if use is not None:
             return Verdict.USED if use.uses else Verdict.LOOKED_AT

@@ -37,6 +37,7 @@ FILES = {
     "usr/bin/never": b"",
     "usr/share/doc/x/readme": b"readme",
     "tmp/left": b"",
+    "dev/cfg": b"",
     "var/db/PG_VERSION": b"15\n",
     "var/db/base/5/1247": b"",
 }

@@ -55,6 +55,9 @@ SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
     ({"path": "/bin/../share/doc/x/readme"}, "/usr/share/doc/x/readme", "used"),
     ({"path": "/x", "real_path": "/app/m.py"}, "/app/m.py", "used"),
     ({"path": "x", "base": None, "real_path": "/app"} | {"syscall": "chdir"}, "/app", "used"),
+    ({"path": "/proc/self/cwd/m.py"} | STAT, "/app/m.py", "needed by a used file"),
+    ({"path": "/proc/7/task/8/root/app/m.py"} | STAT, "/app/m.py", "needed by a used file"),
+    ({"path": "/dev/cfg"}, "/dev/cfg", "used"),  # no runtime mounted anything there
     ({"path": "/app"}, "/app", "used"),  # opened to be listed
     ({"path": "/app"}, "/app/m.py", "not observed"),
     ({"path": "/app/m.py"} | STAT, "/app/m.py", "looked at only"),
@@ -77,6 +80,14 @@ SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
 @pytest.mark.parametrize(("event", "path", "wanted"), SEEN, ids=str)
 def test_what_an_event_says_of_a_file(judged: Judge, event: Event, path: str, wanted: str) -> None:
     assert verdict(judged([event]), path) == wanted
+
+
+def test_the_verdict_on_a_name_that_links_lead_to(judged: Judge) -> None:
+    answer = judged([{"path": "/bin/prog"} | EXEC])
+    for name in ("/bin/prog", "usr/bin/prog", "/usr/bin/../bin/prog", "/usr/bin/prog"):
+        assert verdict(answer, name) == "used"
+    with pytest.raises(OptionError, match="'/bin/none' is not in the image"):
+        verdict(answer, "/bin/none")
 
 
 def test_calls_are_counted_once_whatever_they_are_known_by(judged: Judge) -> None:
@@ -269,6 +280,18 @@ DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
         {"losses": {"ring_full": 1024}},
         "1,024 events were lost while recording: ring_full 1,024",
     ),
+    (
+        {"path": "/app", "syscall": "rename", "path_role": "old", "ret": 0},
+        {},
+        "/app was renamed or replaced while it was recorded",
+    ),
+    (
+        {"path": "/current", "syscall": "io_uring:symlinkat", "path_role": "new", "ret": 0},
+        {},
+        "/current was renamed or replaced while it was recorded",
+    ),
+    ({"path": "/app/m.py", "syscall": "rename", "path_role": "old", "ret": 0}, {}, ""),
+    ({"path": "/app", "syscall": "rename", "path_role": "old", "ret": -13}, {}, ""),
     ({"path": "m.py"}, {}, "1 relative paths have no known directory"),
     ({"path": None}, {}, "1 paths could not be read"),
     ({"exe": "/usr/bin/prog"}, {}, "/usr/bin/prog was running before recording began"),
