@@ -241,6 +241,7 @@ class _Observer:
         self.image = image
         self.roots = roots
         self.observed = Observed(mounts=set(KERNEL_MOUNTS))
+        self.made: set[str] = set()  # links, and new names of what was renamed, not in the image
 
     def see(self, row: _Row, mounts: Sequence[str]) -> None:
         """Take in a row; what is below ``mounts`` is not the image's."""
@@ -260,6 +261,10 @@ class _Observer:
             led_to = self._look_up(name, row, mounts) | led_to
         if names and row.is_there and not led_to:
             self._outside(names[-1], row, mounts)
+            for name in map(posixpath.normpath, names):
+                if _moves(row):
+                    self.made.add(name)
+                self.observed.unresolved.update(self._behind_made(name))
         for path, name in led_to.items():
             if path is not None:
                 self._use(path, name, row)
@@ -291,6 +296,12 @@ class _Observer:
                 refused = row._replace(uses=0, executed=False)
                 self._use(_below(prefix, way.stopped_at), name, refused)
         return led_to
+
+    def _behind_made(self, name: str) -> Iterator[str]:
+        """What of a name stands behind a link, or a new name, that was made while recorded."""
+        for place, letter in enumerate(name):
+            if letter == "/" and name[:place] in self.made:
+                yield name[place + 1 :]
 
     def _through_links(self, row: _Row, end: str, mounts: Sequence[str]) -> Iterator[str]:
         """Names by which a relative path whose directory is not known may have led to ``end``.

@@ -82,6 +82,14 @@ def test_what_an_event_says_of_a_file(judged: Judge, event: Event, path: str, wa
     assert verdict(judged([event]), path) == wanted
 
 
+@pytest.mark.parametrize("call", ["rename", "symlink"])
+def test_behind_a_name_that_was_made_while_recorded(judged: Judge, call: str) -> None:
+    made = {"path": "/srv/new", "syscall": call, "path_role": "new", "ret": 0}
+    answer = judged([made, {"path": "/srv/./new/m.py"} | STAT])
+    assert verdict(answer, "/app/m.py") == "needed by a used file"
+    assert verdict(answer, "/app/other.py") == "not observed"
+
+
 def test_the_verdict_on_a_name_that_links_lead_to(judged: Judge) -> None:
     answer = judged([{"path": "/bin/prog"} | EXEC])
     for name in ("/bin/prog", "usr/bin/prog", "/usr/bin/../bin/prog", "/usr/bin/prog"):
