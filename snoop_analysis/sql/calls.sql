@@ -59,31 +59,50 @@ CREATE OR REPLACE MACRO passed_none(path, path_bytes, note, ret, syscall) AS
         ELSE FALSE
     END;
 
+-- passed_text(path VARCHAR, syscall VARCHAR, path_role VARCHAR) -> BOOLEAN
+-- What looks like a path is none that the kernel looks up: the text of a symbolic link is stored as
+-- it is, and a relative source of a mount is hardly ever a directory (tmpfs, proc).
+CREATE OR REPLACE MACRO passed_text(path, syscall, path_role) AS
+    CASE
+        WHEN path_role = 'old' THEN coalesce(
+            CASE
+                WHEN syscall = 'mount' THEN is_relative(path)
+                ELSE path IS NOT NULL
+                    AND regexp_full_match(syscall, '(?:io_uring:)?symlink(?:at)?')
+            END,
+            FALSE
+        )
+        ELSE FALSE
+    END;
+
 -- rest_of_name(path VARCHAR, path_bytes BLOB, base VARCHAR, base_bytes BLOB, real_path VARCHAR,
---              real_path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR) -> VARCHAR
+--              real_path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR,
+--              path_role VARCHAR) -> VARCHAR
 -- What the name of a row depends on besides path and base, as one text; null for nearly all rows.
 -- To compare one text that is null is quicker than to compare all these.
 CREATE OR REPLACE MACRO rest_of_name(
-    path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, ret, syscall
+    path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, ret, syscall, path_role
 ) AS
     CASE
         WHEN path_bytes IS NOT NULL
             OR base_bytes IS NOT NULL
             OR led_to(path, base, base_bytes, real_path, real_path_bytes) IS NOT NULL
             OR passed_none(path, path_bytes, note, ret, syscall)
+            OR passed_text(path, syscall, path_role)
             THEN concat_ws(
                 '|',
                 coalesce(hex(path_bytes), '-'),
                 coalesce(hex(base_bytes), '-'),
-                passed_none(path, path_bytes, note, ret, syscall),
+                passed_none(path, path_bytes, note, ret, syscall)
+                    OR passed_text(path, syscall, path_role),
                 coalesce('+' || led_to(path, base, base_bytes, real_path, real_path_bytes), '-')
             )
     END;
 
--- What it is made of, null where it is null.
+-- What it is made of, null (rest_none: FALSE) where it is null.
 CREATE OR REPLACE MACRO rest_path_bytes(rest) AS unhex(nullif(split_part(rest, '|', 1), '-'));
 CREATE OR REPLACE MACRO rest_base_bytes(rest) AS unhex(nullif(split_part(rest, '|', 2), '-'));
-CREATE OR REPLACE MACRO rest_none(rest) AS split_part(rest, '|', 3) = 'true';
+CREATE OR REPLACE MACRO rest_none(rest) AS coalesce(split_part(rest, '|', 3) = 'true', FALSE);
 CREATE OR REPLACE MACRO rest_led(rest) AS nullif(regexp_extract(rest, '(?s)^[^+]*\+(.*)$', 1), '');
 
 -- is_exec(syscall VARCHAR) -> BOOLEAN: a program was replaced.

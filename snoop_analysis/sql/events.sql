@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The events as people ask for them: the columns of the format and what follows from them.
--- Reads `rows`, `sessions` and `containers`; needs the macros of normalise.sql.
+-- Reads `rows`, `sessions` and `containers`; needs the macros of normalise.sql and calls.sql.
 
 -- errno_name(ret INTEGER) -> VARCHAR: ENOENT for -2; null where the call did not fail.
 -- Numbers of include/uapi/asm-generic/errno-base.h and errno.h (Linux), whatever system this
@@ -32,18 +32,23 @@ CREATE OR REPLACE MACRO errno_name(ret) AS
     ) END;
 
 -- file_of(path VARCHAR, path_bytes BLOB, base VARCHAR, base_bytes BLOB, real_path VARCHAR,
---         real_path_bytes BLOB) -> VARCHAR
+--         real_path_bytes BLOB, syscall VARCHAR, path_role VARCHAR) -> VARCHAR
 -- The name that a row is about: absolute, normalised; '' if empty, null if unread.
-CREATE OR REPLACE MACRO file_of(path, path_bytes, base, base_bytes, real_path, real_path_bytes) AS
-    coalesce(
-        absolute(led_to(path, base, base_bytes, real_path, real_path_bytes), NULL),
-        absolute(exact_text(path, path_bytes), exact_text(base, base_bytes))
-    );
+CREATE OR REPLACE MACRO file_of(
+    path, path_bytes, base, base_bytes, real_path, real_path_bytes, syscall, path_role
+) AS
+    CASE
+        WHEN passed_text(path, syscall, path_role) THEN ''
+        ELSE coalesce(
+            absolute(led_to(path, base, base_bytes, real_path, real_path_bytes), NULL),
+            absolute(exact_text(path, path_bytes), exact_text(base, base_bytes))
+        )
+    END;
 
 CREATE OR REPLACE VIEW events AS
 SELECT
     rows.*,                                          -- the columns of the format, and session_no
-    file_of(path, path_bytes, base, base_bytes, real_path, real_path_bytes) AS file,  -- VARCHAR: absolute, normalised name; '' if empty, null if unread
+    file_of(path, path_bytes, base, base_bytes, real_path, real_path_bytes, syscall, path_role) AS file,  -- VARCHAR: absolute, normalised name; '' if empty, null if unread
     ret >= 0 AS found,                               -- BOOLEAN: the call succeeded; null where unknown
     errno_name(ret) AS errno_name,                   -- VARCHAR: ENOENT, …; null unless the call failed
     coalesce(exe, comm) AS program,                  -- VARCHAR: the executable, or the task's name
@@ -57,7 +62,7 @@ LEFT JOIN container_cgroups
 CREATE OR REPLACE VIEW summarized AS
 SELECT
     summary_rows.*,                                  -- the columns of a summary, and session_no
-    file_of(path, path_bytes, base, base_bytes, real_path, real_path_bytes) AS file,  -- VARCHAR, as the rest as in events
+    file_of(path, path_bytes, base, base_bytes, real_path, real_path_bytes, syscall, path_role) AS file,  -- VARCHAR, as the rest as in events
     ret >= 0 AS found,
     errno_name(ret) AS errno_name,
     coalesce(exe, comm) AS program,

@@ -96,7 +96,10 @@ SELECT
     path,                                            -- VARCHAR, and the next: what the rows hold
     base,                                            -- VARCHAR
     rest_of_name,                                    -- VARCHAR: see calls.sql
-    coalesce(absolute(led, NULL), absolute(exact_path, exact_base)) AS file,  -- VARCHAR: the name; '' if empty, null if unread
+    CASE
+        WHEN NOT none THEN coalesce(absolute(led, NULL), absolute(exact_path, exact_base))
+        WHEN exact_path IS NOT NULL THEN ''
+    END AS file,  -- VARCHAR: the name; '' if empty, null if unread
     CASE
         WHEN container_no IS NULL THEN 'unknown_container'
         WHEN none OR file = '' THEN 'empty'
@@ -104,7 +107,7 @@ SELECT
         WHEN is_excluded(file) THEN 'excluded'
         ELSE 'file'
     END AS kind,                                     -- VARCHAR: the result of its events; `file`: new or duplicate
-    led IS NULL AND exact_base IS NULL AND is_relative(exact_path) AS unresolved_base,  -- BOOLEAN
+    NOT none AND led IS NULL AND exact_base IS NULL AND is_relative(exact_path) AS unresolved_base,  -- BOOLEAN
     events,                                          -- BIGINT: rows
     hits,                                            -- BIGINT: rows whose call succeeded
     answers - hits AS misses,                        -- BIGINT: rows whose call failed

@@ -115,6 +115,18 @@ def test_name_of_a_file(record: Record, event: Event, file: str) -> None:
         ({"path": ""}, {"unreadable": 0, "unresolved_base": 0}),
         ({"path": "d", "real_path": "/srv/d"}, {"unreadable": 0, "unresolved_base": 0}),
         ({"path": "x", "base_bytes": b"/\xff"}, {"unreadable": 0, "unresolved_base": 0}),
+        (
+            {"path": "x", "path_role": "old", "syscall": "symlink"},
+            {"unreadable": 0, "unresolved_base": 0},
+        ),
+        (
+            {"path": "x", "path_role": "old", "syscall": "rename"},
+            {"unreadable": 0, "unresolved_base": 1},
+        ),
+        (
+            {"path": None, "path_role": "old", "syscall": "symlink"},
+            {"unreadable": 1, "unresolved_base": 0},
+        ),
     ],
 )
 def test_defects(record: Record, event: Event, defects: dict[str, int]) -> None:
@@ -134,6 +146,37 @@ def test_a_call_that_took_no_path_is_empty(record: Record) -> None:
     container = only(record, none, none | {"ret": None, "note": "unreadable"}, {"path": ""})
     assert (container.files, container.empty, container.defects["unreadable"]) == ([], 2, 1)
     assert container.total_events == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "file"),
+    [
+        ({"syscall": "symlink", "path": "some/target"}, None),
+        ({"syscall": "symlinkat", "path": "/some/target"}, None),
+        ({"syscall": "io_uring:symlinkat", "path": "?", "path_bytes": b"t\xff"}, None),
+        ({"syscall": "mount", "path": "tmpfs"}, None),
+        ({"syscall": "mount", "path": "/dev/sda1"}, "/dev/sda1"),
+        ({"syscall": "rename", "path": "/a"}, "/a"),
+        ({"syscall": "io_uring:renameat2", "path": "a", "base": "/srv"}, "/srv/a"),
+        ({"syscall": "symlink", "path": "bar", "base": "/srv", "path_role": "new"}, "/srv/bar"),
+        ({"syscall": "symlink", "path": "/x", "path_role": None}, "/x"),  # of an old capture
+    ],
+)
+def test_the_text_of_a_link_is_no_file(record: Record, event: Event, file: str | None) -> None:
+    """Nor is what a file system without a device is mounted from."""
+    path = record([{"path_role": "old", "ret": 0, **event}])
+    capture = Capture(path)
+    replay = capture.replay(exclude=[])
+    (container,) = replay.report().containers
+    assert (container.files, container.empty) == (([file], 0) if file else ([], 1))
+    assert in_order(replay.results, "file") == in_order(capture.events, "file") == [file or ""]
+    assert in_order(replay.results, "result") == ["new" if file else "empty"]
+
+
+def test_a_text_that_is_a_path_to_another_call_is_a_file_there(record: Record) -> None:
+    text = {"path": "x", "base": "/srv", "syscall": "symlink", "path_role": "old", "ret": 0}
+    replay = Capture(record([text, text | {"syscall": "link"}, text])).replay()
+    assert in_order(replay.results, "result") == ["empty", "new", "empty"]
 
 
 def test_bytes_are_the_identity(record: Record) -> None:
