@@ -75,6 +75,16 @@ CREATE OR REPLACE MACRO passed_text(path, syscall, path_role) AS
         ELSE FALSE
     END;
 
+-- starts_at_base(path VARCHAR, base VARCHAR, base_bytes BLOB, syscall VARCHAR) -> BOOLEAN
+-- The call took its base for the root directory: openat2 with RESOLVE_IN_ROOT, the only one whose
+-- absolute path has a base that counts.
+CREATE OR REPLACE MACRO starts_at_base(path, base, base_bytes, syscall) AS
+    CASE
+        WHEN (base IS NOT NULL OR base_bytes IS NOT NULL) AND starts_with(path, '/')
+            THEN coalesce(syscall = 'openat2' OR syscall = 'io_uring:openat2', FALSE)
+        ELSE FALSE
+    END;
+
 -- rest_of_name(path VARCHAR, path_bytes BLOB, base VARCHAR, base_bytes BLOB, real_path VARCHAR,
 --              real_path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR,
 --              path_role VARCHAR) -> VARCHAR
@@ -89,20 +99,27 @@ CREATE OR REPLACE MACRO rest_of_name(
             OR led_to(path, base, base_bytes, real_path, real_path_bytes) IS NOT NULL
             OR passed_none(path, path_bytes, note, ret, syscall)
             OR passed_text(path, syscall, path_role)
+            OR starts_at_base(path, base, base_bytes, syscall)
             THEN concat_ws(
                 '|',
                 coalesce(hex(path_bytes), '-'),
                 coalesce(hex(base_bytes), '-'),
-                passed_none(path, path_bytes, note, ret, syscall)
-                    OR passed_text(path, syscall, path_role),
+                CASE
+                    WHEN passed_none(path, path_bytes, note, ret, syscall)
+                        OR passed_text(path, syscall, path_role)
+                        THEN 'none'
+                    WHEN starts_at_base(path, base, base_bytes, syscall) THEN 'below'
+                    ELSE '-'
+                END,
                 coalesce('+' || led_to(path, base, base_bytes, real_path, real_path_bytes), '-')
             )
     END;
 
--- What it is made of, null (rest_none: FALSE) where it is null.
+-- What it is made of; null or FALSE where it is null.
 CREATE OR REPLACE MACRO rest_path_bytes(rest) AS unhex(nullif(split_part(rest, '|', 1), '-'));
 CREATE OR REPLACE MACRO rest_base_bytes(rest) AS unhex(nullif(split_part(rest, '|', 2), '-'));
-CREATE OR REPLACE MACRO rest_none(rest) AS coalesce(split_part(rest, '|', 3) = 'true', FALSE);
+CREATE OR REPLACE MACRO rest_none(rest) AS coalesce(split_part(rest, '|', 3) = 'none', FALSE);
+CREATE OR REPLACE MACRO rest_below(rest) AS coalesce(split_part(rest, '|', 3) = 'below', FALSE);
 CREATE OR REPLACE MACRO rest_led(rest) AS nullif(regexp_extract(rest, '(?s)^[^+]*\+(.*)$', 1), '');
 
 -- is_exec(syscall VARCHAR) -> BOOLEAN: a program was replaced.

@@ -39,6 +39,8 @@ CREATE OR REPLACE MACRO file_of(
 ) AS
     CASE
         WHEN passed_text(path, syscall, path_role) THEN ''
+        WHEN starts_at_base(path, base, base_bytes, syscall)
+            THEN below(exact_text(path, path_bytes), exact_text(base, base_bytes))
         ELSE coalesce(
             absolute(led_to(path, base, base_bytes, real_path, real_path_bytes), NULL),
             absolute(exact_text(path, path_bytes), exact_text(base, base_bytes))

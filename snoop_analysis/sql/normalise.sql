@@ -66,6 +66,12 @@ CREATE OR REPLACE MACRO absolute(path, base) AS
         ELSE clean('/' || coalesce(base, '') || '/' || path)
     END;
 
+-- below(path VARCHAR, root VARCHAR) -> VARCHAR
+--   path    exact text, absolute, of a call for which root was the root directory
+--   root    exact text of that directory
+-- `..` stops at that root.
+CREATE OR REPLACE MACRO below(path, root) AS absolute('.' || clean(path), root);
+
 -- is_relative(path VARCHAR) -> BOOLEAN: whether the kernel needed a directory to start from.
 CREATE OR REPLACE MACRO is_relative(path) AS path <> '' AND NOT starts_with(path, '/');
 

@@ -78,7 +78,8 @@ WITH
             rest_path_bytes(rest_of_name) AS path_bytes,
             rest_base_bytes(rest_of_name) AS base_bytes,
             rest_led(rest_of_name) AS led,
-            rest_none(rest_of_name) AS none
+            rest_none(rest_of_name) AS none,
+            rest_below(rest_of_name) AS is_below
         FROM /* grouped */
     ),
     named AS (
@@ -97,8 +98,9 @@ SELECT
     base,                                            -- VARCHAR
     rest_of_name,                                    -- VARCHAR: see calls.sql
     CASE
-        WHEN NOT none THEN coalesce(absolute(led, NULL), absolute(exact_path, exact_base))
-        WHEN exact_path IS NOT NULL THEN ''
+        WHEN none THEN CASE WHEN exact_path IS NOT NULL THEN '' END
+        WHEN is_below THEN below(exact_path, exact_base)
+        ELSE coalesce(absolute(led, NULL), absolute(exact_path, exact_base))
     END AS file,  -- VARCHAR: the name; '' if empty, null if unread
     CASE
         WHEN container_no IS NULL THEN 'unknown_container'

@@ -173,6 +173,31 @@ def test_the_text_of_a_link_is_no_file(record: Record, event: Event, file: str |
     assert in_order(replay.results, "result") == ["new" if file else "empty"]
 
 
+@pytest.mark.parametrize(
+    ("event", "file"),
+    [
+        ({"path": "/etc/x", "base": "/srv"}, "/srv/etc/x"),
+        ({"path": "/etc/x", "base": "/srv", "syscall": "io_uring:openat2"}, "/srv/etc/x"),
+        ({"path": "/etc/x", "base": "/"}, "/etc/x"),
+        ({"path": "/", "base": "/srv/"}, "/srv"),
+        ({"path": "/../../x", "base": "/srv/a"}, "/srv/a/x"),
+        ({"path": "/?", "path_bytes": b"/\xff", "base": "/srv"}, "/srv/\\xff"),
+        ({"path": "/x", "base": "/?", "base_bytes": b"/\xff"}, "/\\xff/x"),
+        ({"path": "/etc/x"}, "/etc/x"),
+        ({"path": "x", "base": "/srv"}, "/srv/x"),
+        ({"path": "/etc/x", "base": "/srv", "syscall": "openat"}, "/etc/x"),
+    ],
+)
+def test_an_absolute_path_below_another_root(record: Record, event: Event, file: str) -> None:
+    """Only openat2 has RESOLVE_IN_ROOT."""
+    path = record([{"syscall": "openat2", **event}, {"path": "/etc/x", "base": "/srv"}])
+    replay = Capture(path).replay()
+    (container,) = replay.report().containers
+    assert sorted(container.files) == sorted({file, "/etc/x"})
+    names = [in_order(one, "file") for one in (replay.results, Capture(path).events)]
+    assert names[0] == names[1]
+
+
 def test_a_text_that_is_a_path_to_another_call_is_a_file_there(record: Record) -> None:
     text = {"path": "x", "base": "/srv", "syscall": "symlink", "path_role": "old", "ret": 0}
     replay = Capture(record([text, text | {"syscall": "link"}, text])).replay()
