@@ -35,6 +35,7 @@ def verify(paths: Sequence[str]) -> tuple[duckdb.DuckDBPyRelation, bool]:
         faults = [
             *damage,
             *_checksum_faults(capture),
+            *_damage_faults(capture),
             *_sequence_faults(capture),
             *_summary_faults(capture),
         ]
@@ -51,6 +52,15 @@ def _checksum_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
             wanted = session.checksums.get(segment.number)
             if segment.unsealed is None and wanted not in (None, checksum(segment.path)):
                 fault = "its bytes are not those that were written: the checksum differs"
+                yield session.session_id, segment.path.name, fault
+
+
+def _damage_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
+    for session in capture.sessions_found:
+        for segment in session.segments:
+            if segment.unsealed and segment.unsealed.damaged:
+                hidden = f"{segment.unsealed.torn_bytes} bytes behind them cannot be read"
+                fault = f"it is damaged after {segment.rows} events: {hidden}, more than one write"
                 yield session.session_id, segment.path.name, fault
 
 

@@ -28,6 +28,8 @@ from snoop_format.session import check_regular, put_in_place
 
 _BYTES: Final = b"snoop.bytes"
 _CRC: Final = b"snoop.crc32"
+# As a commit's message has it (FlatBuffers: length, text, zero); no text of an event has zeros.
+_CRC_KEY: Final = len(_CRC).to_bytes(4, "little") + _CRC + b"\0"
 _COUNTS: Final = b"snoop.counts"
 _END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"  # Arrow columnar format, "IPC streaming"
 # What pyarrow gives the columns back as: text is written from dictionaries, but is not one.
@@ -172,6 +174,8 @@ class OpenSegment:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     torn_bytes: int = 0
     """Bytes behind the last commit: a write that was under way when the recorder died."""
+    damaged: bool = False
+    """Behind the last valid commit stands more than one, and a write that was under way has one."""
     counts: dict[str, Any] = field(default_factory=dict)
     """What the last commit says that the session had lost by then, and the like."""
 
@@ -200,6 +204,7 @@ def read_open(path: Path) -> OpenSegment:
         end = commit.end
     if data[end:].tobytes() != _END_OF_STREAM:
         segment.torn_bytes = len(data) - end
+        segment.damaged = data[end:].tobytes().count(_CRC_KEY) > 1
     return segment
 
 

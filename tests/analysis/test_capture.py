@@ -2,7 +2,7 @@
 """What is a capture, and what is said of one that is not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,19 @@ def write_open(path: Path, events: list[Event], first_seq: int) -> None:
     writer.write(batch)
     path.write_bytes(writer.path.read_bytes())
     writer.close()
+
+
+def write_in_commits(path: Path, sizes: Sequence[int], first_seq: int) -> list[int]:
+    """Likewise with a commit for each of ``sizes``; the file's size after each of them."""
+    writer = SegmentWriter(path)
+    ends = []
+    for size in sizes:
+        events = [{"path": f"/{n}"} for n in range(size)]
+        (batch,) = segment(events, first_seq + writer.rows).cast(OPEN_EVENTS).to_batches()
+        writer.write(batch)
+        ends.append(writer.bytes)
+    writer.abandon()
+    return ends
 
 
 def test_the_open_segment_counts(record: Record) -> None:

@@ -27,7 +27,7 @@ from snoop_format.session import (
 )
 
 from .conftest import Record, write_session
-from .test_capture import write_open
+from .test_capture import write_in_commits, write_open
 
 ENDED: dict[str, Any] = {"started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T01:00:00Z"}
 EVENTS = [{"path": f"/{n % 4}", "ret": -2 if n % 4 == 3 else 0} for n in range(10)]
@@ -172,6 +172,26 @@ def test_verify_finds_a_flipped_bit(record: Record, part: int) -> None:
     done = run("verify", path)
     assert done.exit_code == 1
     assert segment.name in done.stdout
+
+
+def test_verify_finds_damage_in_the_open_segment(record: Record) -> None:
+    """A write that was cut short is none; a flipped bit is, where writes follow it."""
+    path = record(EVENTS, ended_at=None)
+    segment = path / open_name(2)
+    ends = write_in_commits(segment, [5, 5, 5], len(EVENTS))
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[: ends[1] + 100])
+    done = run("verify", path)
+    assert done.exit_code == 0
+    assert "ok, 10 events, 100 bytes cut short" in done.stdout
+    segment.write_bytes(whole[: ends[0] + 50] + b"?" + whole[ends[0] + 51 :])
+    done = run("verify", path, "--json")
+    assert done.exit_code == 1
+    faults = [one for one in json.loads(done.stdout) if not one["finding"].startswith("ok")]
+    hidden = f"{len(whole) - ends[0]} bytes behind them cannot be read"
+    assert [(one["what"], one["finding"]) for one in faults] == [
+        (segment.name, f"it is damaged after 5 events: {hidden}, more than one write")
+    ]
 
 
 @pytest.mark.parametrize("place", [3, 4, 2])

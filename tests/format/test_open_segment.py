@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from snoop_format.errors import FormatError
-from snoop_format.schema import OPEN_EVENTS
+from snoop_format.schema import EVENTS, OPEN_EVENTS
 from snoop_format.segment import SegmentWriter, read_open
 from tests.format.segments import events, seqs, write
 
@@ -100,6 +101,45 @@ def test_a_flipped_byte_ends_the_segment_at_the_commit_before(
         # A flip in the message that closes a commit need not harm what that says.
         closing = commit_message(data, at, ends)
         assert len(read) == before or (closing and len(read) == AFTER[AFTER.index(before) + 1]), at
+
+
+def test_damage_is_what_hides_more_than_one_write(
+    whole: tuple[bytes, list[int]], tmp_path: Path
+) -> None:
+    data, ends = whole
+    first, second, third, last = ends
+    assert last == len(data)
+    flips = {0: True, first + 50: True, second - 50: True, second + 50: True, third + 50: False}
+    for at, damaged in flips.items():
+        flipped = bytearray(data)
+        flipped[at] ^= 0x40
+        assert damaged_by(tmp_path, bytes(flipped)) is damaged, at
+    for size in range(0, len(data), 13):  # torn
+        assert not damaged_by(tmp_path, data[:size]), size
+        assert not damaged_by(tmp_path, data[:size] + bytes(len(data) - size)), size
+    assert not damaged_by(tmp_path, data)
+    assert damaged_by(tmp_path, data[:first] + bytes(50) + data[first + 50 :])
+    assert damaged_by(tmp_path, data[:first] + data[first + 1 :])  # a byte is gone
+
+
+def test_a_path_with_the_name_of_a_checksum_is_no_commit(tmp_path: Path) -> None:
+    key = "snoop.crc32"
+    row = {"path": f"/{key}", "path_bytes": b"\xff\x0b" + key.encode(), "comm": key, "exe": key}
+    rows = [{"seq": seq, "base": f"/{seq}/{key}", **row} for seq in range(99)]
+    writer = SegmentWriter(tmp_path / "whole")
+    writer.write(events(0, 10))
+    end = writer.bytes
+    writer.write(pa.RecordBatch.from_pylist(rows, EVENTS).cast(OPEN_EVENTS))
+    writer.close()
+    data = (tmp_path / "whole").read_bytes()
+    assert data.count(b"snoop.crc32") > 3
+    for size in range(end, len(data) - 8, 7):
+        assert not damaged_by(tmp_path, data[:size]), size
+
+
+def damaged_by(directory: Path, data: bytes) -> bool:
+    (directory / "s").write_bytes(data)
+    return read_open(directory / "s").damaged
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
