@@ -100,6 +100,7 @@ class _Row(NamedTuple):
     base: str | None
     base_bytes: bytes | None
     led: str | None
+    is_below: bool
     is_link: bool
     real_paths: list[str]
     uses: int
@@ -158,6 +159,7 @@ def _running(number: int, exe: str, first: datetime | None, last: datetime | Non
         base=None,
         base_bytes=None,
         led=None,
+        is_below=False,
         is_link=False,
         real_paths=[],
         uses=1,
@@ -202,9 +204,11 @@ def _absolute(row: _Row) -> list[str]:
     path = text(row.path, row.path_bytes)
     if not path:
         return []
+    base = text(row.base or "", row.base_bytes)
+    if row.is_below:  # the base is its root
+        return [base + posixpath.normpath(path)]
     if path.startswith("/"):
         return [path]
-    base = text(row.base or "", row.base_bytes)
     return [f"{base}/{path}"] if base else [row.led] if row.led else []
 
 

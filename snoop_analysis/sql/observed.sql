@@ -12,6 +12,7 @@ SELECT
     base,                                            -- VARCHAR
     base_bytes,                                      -- BLOB
     led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,  -- VARCHAR: see normalise.sql
+    starts_at_base(path, base, base_bytes, syscall) AS is_below,  -- BOOLEAN: see calls.sql
     takes_last_link(syscall, flags) AS is_link,      -- BOOLEAN
     list(DISTINCT exact_text(real_path, real_path_bytes)) FILTER (real_path IS NOT NULL AND coalesce(ret, 0) >= 0) AS real_paths,  -- VARCHAR[]: what it led to, exact text; null if unknown
     coalesce(sum(count) FILTER (coalesce(ret, 0) >= 0 AND NOT only_looks(syscall)), 0)::BIGINT AS uses,  -- BIGINT: calls that took something from it, or changed it

@@ -51,6 +51,7 @@ SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
     ({"path": "/current/m.py"}, "/app/m.py", "used"),
     ({"path": "/current/m.py"}, "/current", "needed by a used file"),
     ({"path": "m.py", "base": "/app"}, "/app/m.py", "used"),
+    ({"path": "/../m.py", "base": "/app", "syscall": "openat2"}, "/app/m.py", "used"),
     ({"path": "../app/./m.py", "base": "/etc/ssl/.."}, "/app/m.py", "used"),
     ({"path": "/bin/../share/doc/x/readme"}, "/usr/share/doc/x/readme", "used"),
     ({"path": "/x", "real_path": "/app/m.py"}, "/app/m.py", "used"),
