@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from snoop_capture.locks import LOCK_FILE, SessionLock
 from snoop_capture.sessions import now, sessions_in
 from snoop_format.errors import FormatError
-from snoop_format.segment import committed, last_counts, seal
+from snoop_format.segment import committed, is_damaged, last_counts, seal
 from snoop_format.session import (
     read_session,
     sealed_name,
@@ -66,7 +66,13 @@ def _recover(directory: Path) -> None:
 
 
 def _seal(directory: Path, number: int, path: Path, said: dict[str, Any]) -> None:
-    """Seal an open segment, and take from it what the session had lost by then."""
+    """Seal an open segment, and take from it what the session had lost by then.
+
+    Raises:
+        FormatError: it is damaged: sealed, nobody would see what it lacks.
+    """
+    if is_damaged(path):
+        raise FormatError(f"{path.name} is damaged; it is left as it is, readable up to there")
     time = path.stat().st_mtime
     counts = last_counts(path)
     for name, count in counts.get("losses", {}).items():

@@ -204,7 +204,7 @@ def read_open(path: Path) -> OpenSegment:
         end = commit.end
     if data[end:].tobytes() != _END_OF_STREAM:
         segment.torn_bytes = len(data) - end
-        segment.damaged = data[end:].tobytes().count(_CRC_KEY) > 1
+        segment.damaged = _holds_commits(data[end:].tobytes())
     return segment
 
 
@@ -228,6 +228,25 @@ def last_counts(path: Path) -> dict[str, Any]:
     for commit in _mapped_commits(path):
         counts = commit.counts or counts
     return counts
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether an open segment holds events that cannot be read, see ``OpenSegment.damaged``.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    end = 0
+    for commit in _mapped_commits(path):
+        end = commit.end
+    with path.open("rb") as file:
+        file.seek(end)
+        return _holds_commits(file.read())
+
+
+def _holds_commits(tail: bytes) -> bool:
+    """Whether what follows the last valid commit is more than one write."""
+    return tail.count(_CRC_KEY) > 1
 
 
 class _Commit(NamedTuple):

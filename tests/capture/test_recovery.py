@@ -115,6 +115,17 @@ def test_what_stands_behind_the_last_commit_goes(killed: Path) -> None:
     check_recovered(killed)
 
 
+def test_a_damaged_segment_is_left_as_it_is(killed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Sealed, nothing would tell that it lacks events."""
+    data = bytearray((killed / open_name(2)).read_bytes())
+    data[data.index(b"snoop.crc32") - 200] ^= 1
+    (killed / open_name(2)).write_bytes(data)
+    recover(killed.parent)
+    assert "events-00000002.arrows is damaged" in caplog.text
+    assert (killed / open_name(2)).read_bytes() == data
+    assert read_session(killed)["ended_at"] is None
+
+
 def test_killed_between_the_steps_of_sealing(killed: Path) -> None:
     """The segment is there twice, session.json does not list it, a temporary file is left."""
     again = killed / open_name(1)
