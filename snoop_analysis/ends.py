@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions whose end is not there, or may not be: what came last may be missing."""
+"""Sessions whose end is not there, or that ended before what they record: what came last."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ def without_end(sessions: Iterable[Session]) -> list[Session]:
     return [one for one in sessions if one.is_open or one.recovered_at is not None]
 
 
-def sentences(without_end: Sequence[str], killed: Sequence[str]) -> Iterator[str]:
-    """What is said of sessions that nobody ended, and of those that were killed, by their ids."""
+def sentences(
+    without_end: Sequence[str], killed: Sequence[str], left_running: int
+) -> Iterator[str]:
+    """What is said of sessions that nobody ended, and of those that were killed, by their ids.
+
+    And of processes of a command that went on when its recording had ended.
+    """
     if without_end:
         yield (
             "still being recorded, or the recorder was killed: what came after the last write "
@@ -33,3 +38,10 @@ def sentences(without_end: Sequence[str], killed: Sequence[str]) -> Iterator[str
     if killed:
         sessions = printable(", ".join(killed))
         yield f"the recorder was killed: what came after its last write is missing ({sessions})"
+    if left_running:
+        left = "1 process" if left_running == 1 else f"{left_running:,} processes"
+        were, they = ("was", "it") if left_running == 1 else ("were", "they")
+        yield (
+            f"{left} of the command {were} left running when recording ended: "
+            f"what {they} did then is not recorded"
+        )

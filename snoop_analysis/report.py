@@ -76,12 +76,13 @@ class Completeness:
 
     Attributes:
         complete: nothing lost, evicted, missing, removed, cut short, unreadable, left out, or of
-            unknown containers; and every session was recorded to its end.
+            unknown containers; and every session was recorded to its end, and its command's.
         first_event: time of the first event, null if there is none.
         last_event: time of the last event.
         implausible_times: events whose time no clock that was set would say.
         still_recording: sessions without an end: still being recorded, or the recorder was killed.
         killed: sessions whose recorder was killed, and that another one finished.
+        left_running: processes of commands that went on when their recording had ended.
         unrecorded_rings: io_uring instances whose calls the kernel did not let be recorded.
         lost_results: calls through io_uring whose result was lost.
         unknown_container_events: events of cgroups that are no known container.
@@ -102,6 +103,7 @@ class Completeness:
     implausible_times: int
     still_recording: list[str]
     killed: list[str]
+    left_running: int
     unrecorded_rings: int
     lost_results: int
     unknown_container_events: int

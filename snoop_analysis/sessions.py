@@ -51,6 +51,7 @@ class Session:
     ``missing`` are the numbers of segments there should be between or among those there are.
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
     ``lost_results`` are calls through io_uring whose result was lost.
+    ``left_running`` are processes of ``command`` that outlived the recording.
     ``dropped`` are segments removed to save space; ``summary`` is what is left of them, null if
     there is none.
     ``checksums`` are the CRC-32 of sealed segments by number, as far as ``session.json`` has them.
@@ -76,6 +77,7 @@ class Session:
     missing: tuple[int, ...] = ()
     unrecorded_rings: int = 0
     lost_results: int = 0
+    left_running: int = 0
     checksums: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -318,6 +320,7 @@ def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
         losses=_losses(said.get("losses") or {}, path),
         unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
         lost_results=_lost_results(said.get("defects")),
+        left_running=_count(said.get("left_running")),
         checksums=_listed(said, "crc32"),
         **parts,
     )
@@ -396,13 +399,17 @@ def _mounts(said: Any) -> tuple[str, ...]:
 
 
 def _unrecorded_rings(said: Any) -> int:
-    rings = said.get("rings") if isinstance(said, dict) and said.get("recorded") is False else 0
-    return rings if isinstance(rings, int) and rings > 0 else 0
+    unrecorded = isinstance(said, dict) and said.get("recorded") is False
+    return _count(said.get("rings")) if unrecorded else 0
 
 
 def _lost_results(said: Any) -> int:
-    lost = said.get(RESULT_LOST) if isinstance(said, dict) else 0
-    return lost if isinstance(lost, int) and lost > 0 else 0
+    return _count(said.get(RESULT_LOST)) if isinstance(said, dict) else 0
+
+
+def _count(said: Any) -> int:
+    """A number of things; 0 where it is none."""
+    return said if isinstance(said, int) and said > 0 else 0
 
 
 def _losses(said: Any, path: Path) -> dict[str, int]:

@@ -82,12 +82,17 @@ def run(
 
     logs.set_up("warning", logs.CONSOLE)
     if said := warning(command):
-        click.echo(f"snoop-capture: {said}", err=True)
+        _say(said)
     capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))
     limits = Limits(flush=flush_interval)
     outcome = record(command, capture, force=force, ring_bytes=ring_buffer_size, limits=limits)
-    click.echo(f"snoop-capture: {outcome}", err=True)
+    for line in filter(None, (outcome.warning, str(outcome))):
+        _say(line)
     sys.exit(_PROBLEM if outcome.lacks else outcome.code)
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"snoop-capture: {sentence}", err=True)
 
 
 @cli.command(epilog="\b\nExample:\n  snoop-capture check -o /var/lib/snoop")
@@ -247,8 +252,8 @@ def main() -> None:
     try:
         cli()
     except CaptureError as error:
-        click.echo(f"snoop-capture: {error}", err=True)
+        _say(str(error))
         sys.exit(getattr(error, "code", _PROBLEM))
     except OSError as error:  # too few descriptors, no memory
-        click.echo(f"snoop-capture: {error.filename or 'cannot go on'}: {error.strerror}", err=True)
+        _say(f"{error.filename or 'cannot go on'}: {error.strerror}")
         sys.exit(_PROBLEM)

@@ -173,6 +173,10 @@ class Recorder:
             self._observer.named(named)
             self._storage.update(containers=entries)
 
+    def say(self, **metadata: Any) -> None:
+        """Set entries of ``session.json``."""
+        self._storage.update(**metadata)
+
     def rotate(self) -> None:
         """Seal the open segment and begin the next one."""
         self._submit(self._storage.rotate)

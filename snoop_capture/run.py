@@ -48,10 +48,15 @@ class Outcome:
             f"{self.totals.events} events, {self.distinct_paths} distinct paths, "
             f"{self.totals.lost}: {self.session}"
         )
-        if self.left_running:
-            left = f"{self.left_running} of the command's processes"
-            line += f"\nleft running, unrecorded from here: {left}"
         return "\n".join([line, *self.lacks])
+
+    @property
+    def warning(self) -> str | None:
+        """What to say before that, of processes that go on unrecorded."""
+        if not self.left_running:
+            return None
+        left = f"{self.left_running} of the command's processes"
+        return f"left running, unrecorded from here: {left}"
 
     @property
     def lacks(self) -> list[str]:
@@ -108,6 +113,8 @@ def run(
         code = command.wait()
         containers.look()
         left = group.release()
+        if left:
+            recorder.say(left_running=left)
         totals = recorder.stop(containers, time.monotonic() + _PATIENCE)
     if session.is_dir():  # else somebody has removed it: what that costs is said below
         privileges.give_to_invoking_user((*made, session, *session.iterdir()))

@@ -101,6 +101,22 @@ def test_what_is_not_known_of_io_uring(record: Record, said: dict[str, Any], sen
     assert summary(report)[0].startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (1, "1 process of the command was left running when recording ended: what it did then is"),
+        (2, "2 processes of the command were left running when recording ended: what they did "),
+    ],
+)
+def test_what_a_command_left_running(record: Record, number: int, sentence: str) -> None:
+    capture = Capture(record(EVENTS, containers=CONTAINERS, left_running=number))
+    assert sentence in repr(capture)
+    report = capture.replay().report()
+    assert not report.completeness.complete
+    assert report.completeness.left_running == number
+    assert summary(report)[0].startswith(f"! {sentence}")
+
+
 def test_names_and_ids_of_containers_stand_in_a_report(record: Record, tmp_path: Path) -> None:
     replay = Capture(record(EVENTS, containers=CONTAINERS)).replay(containers=["one", 2])
     replay.report().write(tmp_path / "report.json")

@@ -40,6 +40,7 @@ def test_the_files_of_cat(cat: Recording) -> None:
 
 def test_cat_does_what_cat_does(cat: Recording) -> None:
     assert (cat.code, cat.stdout) == (0, Path("/etc/hostname").read_bytes())
+    assert "left_running" not in cat.session
 
 
 def test_the_closing_line(cat: Recording) -> None:
@@ -157,7 +158,14 @@ def test_what_the_command_leaves_behind_goes_on(record: Recorder, tmp_path: Path
     recording = record(["sh", "-c", left])
     assert recording.code == 0
     # The shell, and sleep if it was started before the command ended.
-    assert re.search(r"\nleft running, unrecorded from here: [12] of", recording.stderr)
+    warning, closing = recording.stderr.splitlines()
+    said = re.fullmatch(
+        r"snoop-capture: left running, unrecorded from here: ([12]) of the command's processes",
+        warning,
+    )
+    assert said, warning
+    assert re.fullmatch(rf"snoop-capture: \d+ events, .*: {recording.directory}", closing)
+    assert recording.session["left_running"] == int(said[1])
     assert "/etc/hostname" not in recording.paths
     directory = recording.session["containers"][0]["cgroup_path"].lstrip("/")
     assert not (cgroups.mount_point() / directory).exists()
