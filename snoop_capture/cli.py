@@ -92,7 +92,12 @@ def run(
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"snoop-capture: {sentence}", err=True)
+    """Say something on standard error; where nobody takes it, the exit code alone tells."""
+    try:
+        click.echo(f"snoop-capture: {sentence}", err=True)
+    except OSError:
+        # Else the interpreter tries again at its end, and makes it the exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 @cli.command(epilog="\b\nExample:\n  snoop-capture check -o /var/lib/snoop")

@@ -124,6 +124,25 @@ def test_options_after_the_command_are_the_commands(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["capture"]
 
 
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("place", ["a pipe that nobody reads", "a full disk"])
+def test_a_closing_line_that_nobody_takes_is_no_failure(
+    tmp_path: Path, place: str, code: int
+) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        if place == "a pipe that nobody reads":
+            reader, writer = os.pipe()
+            os.close(reader)
+            os.dup2(writer, full.fileno())
+            os.close(writer)
+        command = [SNOOP_CAPTURE, "run", "-o", str(tmp_path / "capture"), *QUICK]
+        command += ["sh", "-c", f"sleep 1 & exit {code}"]
+        done = subprocess.run(command, stderr=full, check=False, env=environment())
+    assert done.returncode == code
+    (session,) = (tmp_path / "capture").glob("*/session.json")
+    assert json.loads(session.read_text())["ended_at"]
+
+
 def test_signals_reach_the_command(record: Recorder) -> None:
     script = """
         trap 'echo got USR1' USR1; trap 'echo got HUP' HUP; trap 'echo got INT' INT
