@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.display.cells import counted
 from snoop_analysis.names import name_to_bytes
-from snoop_analysis.replacing import replaced
+from snoop_analysis.replacing import AnyPath, replaced
 from snoop_analysis.replay import RESULT_COLUMNS
 from snoop_analysis.rows import PATH_BYTES
 from snoop_analysis.sqltext import literal, statement
@@ -23,7 +23,7 @@ _FORMATS: Final = {
 }
 
 
-def export(replay: Replay, kind: str, path: Path) -> list[str]:
+def export(replay: Replay, kind: str, path: AnyPath) -> list[str]:
     """Write ``path``: events as csv, json or parquet, or the files found as slim takes them.
 
     In the events, ``file`` is a name as ``sql/normalise.sql`` has it; csv and json have no bytes,

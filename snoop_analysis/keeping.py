@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 from snoop_analysis.dockerfile import dockerfile
 from snoop_analysis.exporting import left_out
 from snoop_analysis.image import Kind
-from snoop_analysis.replacing import replaced
+from snoop_analysis.replacing import AnyPath, replaced
 from snoop_analysis.verdict import Judgement
 
 
-def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
+def write_list(judgement: Judgement, kind: str, path: AnyPath) -> list[str]:
     """Write what stays of an image to ``path``.
 
     Args:
@@ -32,24 +31,25 @@ def write_list(judgement: Judgement, kind: str, path: Path) -> list[str]:
         OSError: it cannot be written.
     """
     if kind == "dockerfile":
-        write_lines(path, dockerfile(judgement.image.config))
+        write_lines(path, dockerfile(judgement.image.config), judgement.image.name)
         return []
     names = [one for one in judgement.kept if one != "/"]
     if kind == "slim":
         names = [one for one in names if _is_for_slim(one, judgement)]
     writable = [one for one in names if not set(one) & {"\n", "\r"}]
     lines = _LISTS[kind](writable, judgement)
-    write_lines(path, lines)
+    write_lines(path, lines, judgement.image.name)
     return left_out(len(names) - len(writable))
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
+def write_lines(path: AnyPath, lines: Iterable[str], image: str) -> None:
     """Write lines to a file, which is there whole or not at all.
 
     Raises:
+        OptionError: it is the image, or in a session.
         OSError: it cannot be written.
     """
-    with replaced(path) as target, target.open("wb") as file:
+    with replaced(path, image) as target, target.open("wb") as file:
         file.writelines(one.encode(errors="surrogateescape") + b"\n" for one in lines)
 
 

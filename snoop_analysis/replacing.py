@@ -2,22 +2,71 @@
 """Files that are replaced as a whole."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
-from snoop_format.session import put_in_place
+from snoop_analysis.errors import OptionError
+from snoop_format.session import SESSION_FILE, put_in_place
+
+AnyPath = str | PathLike[str]
+
+
+def check_outputs(paths: Iterable[AnyPath | None], inputs: Iterable[AnyPath] = ()) -> None:
+    """Refuse to write over what is read.
+
+    Args:
+        paths: what is to be written; null is nothing.
+        inputs: what is read besides captures, which need not be given: nothing is written into a
+            session. Of a directory, what is in it.
+
+    Raises:
+        OptionError: a path is one of these, by whatever name, or in a session.
+    """
+    read = [Path(one).resolve() for one in inputs]
+    for given in (one for one in paths if one):
+        target = Path(given).resolve()
+        if target.is_file() and any(_holds(one, target) for one in read):
+            raise OptionError(f"{given} is what is read: write to another file")
+        session = next(filter(_is_session, target.parents), None)
+        if session:
+            raise OptionError(
+                f"{given} is in the capture {session}, where nothing else is written: write to "
+                "another directory"
+            )
+
+
+def _holds(read: Path, target: Path) -> bool:
+    """Whether a file is what is read; what is below ``/`` is not, if the image is that."""
+    if read.is_dir():
+        return read in target.parents and read != Path(read.anchor)
+    return read.exists() and read.samefile(target)
+
+
+def _is_session(directory: Path) -> bool:
+    try:
+        return (directory / SESSION_FILE).exists()
+    except OSError:  # it cannot be read, so nothing is written there either
+        return False
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
     """A path to write to; at the end ``path`` holds that, and until then what it held before.
 
     A terminal or a pipe is written to at once. Directories on the way are made.
 
+    Args:
+        given: ``path``.
+        inputs: what it must not be, besides a file of a session.
+
     Raises:
+        OptionError: it is one of these.
         OSError: it cannot be written; the error names ``path``.
     """
+    path = Path(given)
+    check_outputs([path], inputs)
     if path.exists() and not path.is_file() and not path.is_dir():
         yield path  # not resolved: /dev/stdout may lead to what has no path
         return

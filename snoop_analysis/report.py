@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from json.encoder import encode_basestring
-from pathlib import Path
+from os import PathLike
 from typing import Any, Final, TextIO
 
 from snoop_analysis.terminal import visible_json
@@ -166,7 +166,7 @@ class Report:
                 del said[name]
         return said
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | PathLike[str]) -> None:
         """Write the report as JSON; ``path`` holds the old report or the whole new one.
 
         Raises:

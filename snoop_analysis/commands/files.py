@@ -50,9 +50,11 @@ def command(
         return
     from snoop_analysis.image import open_image
     from snoop_analysis.inferred import add_inferred
+    from snoop_analysis.replacing import check_outputs
     from snoop_analysis.sqltext import statement
     from snoop_analysis.terminal import printable
 
+    check_outputs([output.parquet], [image])
     for sentence in add_inferred(replay, open_image(image, reference, platform)):
         print(f"! {printable(sentence)}", file=sys.stderr)
     output.print(replay.query(statement("with_inferred")))

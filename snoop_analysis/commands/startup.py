@@ -73,6 +73,7 @@ def command(
         sentence = "was running before recording began: what it touched first is not known"
         print(f"! {printable(name)} {sentence}", file=sys.stderr)
     if record_path is not None and image is not None:
-        write_lines(record_path, prefetch(replay, seconds, open_image(image, reference, platform)))
+        lines = prefetch(replay, seconds, open_image(image, reference, platform))
+        write_lines(record_path, lines, image)
         return
     output.print(startup(replay, seconds))

@@ -132,7 +132,10 @@ def command(
     from snoop_analysis.judging import judge
     from snoop_analysis.listings import listing as table_of
     from snoop_analysis.listings import whole
+    from snoop_analysis.replacing import check_outputs
 
+    written = [root_path, image_path, page, output.parquet, *(path for _, path in lists)]
+    check_outputs(written, [image, *policies])
     answer = judge(
         open_capture(captures, skip_damaged, memory_limit),
         open_image(image, reference, platform),

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib import import_module
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
@@ -21,7 +20,7 @@ from markupsafe import Markup
 from snoop_analysis.html.heading import lead, title
 from snoop_analysis.html.section import Section, Source
 from snoop_analysis.html.templates import TEMPLATES
-from snoop_analysis.replacing import replaced
+from snoop_analysis.replacing import AnyPath, replaced
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -64,7 +63,7 @@ def page(replay: Replay, more: Sequence[Section] = ()) -> str:
     )
 
 
-def write_page(replay: Replay, path: Path, more: Sequence[Section] = ()) -> None:
+def write_page(replay: Replay, path: AnyPath, more: Sequence[Section] = ()) -> None:
     """Write the page; ``path`` holds the old file or the whole new one.
 
     Raises:

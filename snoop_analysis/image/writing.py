@@ -8,12 +8,11 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import IO, Any, Final
 
 from snoop_analysis.image.image import Image
 from snoop_analysis.image.tree import Inode, Kind
-from snoop_analysis.replacing import replaced
+from snoop_analysis.replacing import AnyPath, replaced
 
 _TYPES: Final = {
     Kind.FILE: tarfile.REGTYPE,
@@ -37,7 +36,7 @@ _ARCHITECTURES: Final = {
 }
 
 
-def write_root(kept: Mapping[str, Inode], path: Path) -> None:
+def write_root(kept: Mapping[str, Inode], path: AnyPath) -> None:
     """Write some files of an image as a tar archive of a root directory.
 
     Owners, modes, times, hard links, devices and extended attributes stay what they are; sockets
@@ -55,13 +54,13 @@ def write_root(kept: Mapping[str, Inode], path: Path) -> None:
         _write_tar(kept, file)
 
 
-def write_image(image: Image, kept: Mapping[str, Inode], path: Path) -> None:
+def write_image(image: Image, kept: Mapping[str, Inode], path: AnyPath) -> None:
     """As ``write_root``, but a whole image: an OCI layout of one layer in a tar archive.
 
     ``docker load`` takes it too, also before it knew OCI layouts.
     """
     with (
-        replaced(path) as target,
+        replaced(path, image.name) as target,
         target.open("w+b") as file,
         tarfile.open(fileobj=file, mode="w") as archive,
     ):

@@ -10,7 +10,7 @@ import vl_convert
 
 from snoop_analysis.errors import OptionError
 from snoop_analysis.plotting.style import Picture
-from snoop_analysis.replacing import replaced
+from snoop_analysis.replacing import AnyPath, replaced
 
 _SCALE: Final = 2  # pixels of a PNG for each of the picture's
 
@@ -25,17 +25,17 @@ def png(picture: Picture, scale: float = _SCALE) -> bytes:
     return vl_convert.vegalite_to_png(picture.to_dict(), scale=scale)
 
 
-def check_name(path: Path) -> None:
+def check_name(path: AnyPath) -> None:
     """Refuse what is neither a PNG nor an SVG by its name.
 
     Raises:
         OptionError: it is neither.
     """
-    if path.suffix.lower() not in (".png", ".svg"):
+    if Path(path).suffix.lower() not in (".png", ".svg"):
         raise OptionError(f"{path} is no picture's name: it has to end with .png or .svg")
 
 
-def save(picture: Picture, path: Path) -> None:
+def save(picture: Picture, path: AnyPath) -> None:
     """Write the picture as PNG or SVG, by the name of ``path``, in one step.
 
     Raises:
@@ -43,6 +43,6 @@ def save(picture: Picture, path: Path) -> None:
         OSError: it cannot be written.
     """
     check_name(path)
-    content = png(picture) if path.suffix.lower() == ".png" else svg(picture).encode()
+    content = png(picture) if Path(path).suffix.lower() == ".png" else svg(picture).encode()
     with replaced(path) as target:
         target.write_bytes(content)

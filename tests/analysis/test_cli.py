@@ -249,6 +249,32 @@ def test_a_directory_is_no_report(record: Record, tmp_path: Path) -> None:
     assert done.stderr == f"snoop-analyze: cannot use {tmp_path}: Is a directory\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--report"],
+        ["--html"],
+        ["--plot"],
+        ["--parquet"],
+        ["export", "--to", "slim", "-o"],
+        ["startup", "--parquet"],
+    ],
+)
+@pytest.mark.parametrize("name", ["session.json", "new.svg", "below/new.svg"])
+def test_nothing_is_written_into_a_session(record: Record, words: list[str], name: str) -> None:
+    path = record(EVENTS)
+    there = {one: one.read_bytes() for one in path.iterdir()}
+    *command, option = words
+    if option == "--plot" and name == "session.json":
+        (path / "link.svg").symlink_to(path / name)
+        name = "link.svg"
+        there[path / name] = there[path / "session.json"]
+    done = analyze(*command, path, option, path / name)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert f"{path / name} is in the capture {path}, where nothing else is" in done.stderr
+    assert {one: one.read_bytes() for one in path.iterdir()} == there
+
+
 def test_a_call_that_is_known_and_not_there(record: Record) -> None:
     done = analyze(record(EVENTS), "--syscall", "openat2,io_uring:openat")
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "! no event passes the filters")

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from snoop_analysis import Capture
-from snoop_analysis.errors import CaptureError
+from snoop_analysis.errors import CaptureError, OptionError
+from snoop_analysis.exporting import export
+from snoop_analysis.html.document import write_page
+from snoop_analysis.plotting.saving import save
 from snoop_analysis.sqltext import statement
 from snoop_analysis.summary import summary
 from snoop_format.session import SESSION_FILE, sealed_name
@@ -169,6 +172,17 @@ def test_write_replaces_and_leaves_nothing_else(record: Record, tmp_path: Path) 
         written(target, record(EVENTS))
     assert [entry.name for entry in target.parent.iterdir()] == ["r.json"]
     assert stat.S_ISREG(target.stat().st_mode)
+
+
+def test_names_of_files_may_be_text(record: Record, tmp_path: Path) -> None:
+    replay = Capture(record(EVENTS, containers=CONTAINERS)).replay()
+    replay.report().write(f"{tmp_path}/report.json")
+    write_page(replay, f"{tmp_path}/report.html")
+    export(replay, "slim", f"{tmp_path}/list.txt")
+    save(replay.plot.syscalls(), f"{tmp_path}/calls.svg")
+    assert len([one for one in tmp_path.iterdir() if one.stat().st_size]) == 4
+    with pytest.raises(OptionError, match="is no picture's name"):
+        save(replay.plot.syscalls(), f"{tmp_path}/calls.foo")
 
 
 def test_hostile_names_survive_json(record: Record, tmp_path: Path) -> None:

@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from snoop_analysis.capture import Capture
 from snoop_analysis.cli import cli
+from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Kind, open_image
+from snoop_analysis.image.writing import write_image, write_root
+from snoop_analysis.judging import judge
+from snoop_analysis.keeping import write_list
 from tests.analysis.conftest import Event, write_session
 from tests.slim.images import as_archive, docker_save, entry, hard_link, layer, link
 
@@ -89,6 +94,60 @@ def test_the_same_files_give_the_same_bytes(
     for name in ("one", "two"):
         unused(capture, image, option, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+OUTPUTS = [
+    ["unused", "--write"],
+    ["unused", "--write-image"],
+    ["unused", "--html"],
+    ["unused", "--parquet"],
+    ["unused", "--list", "keep"],
+    ["startup", "--stargz"],
+    ["files", "--parquet"],
+]
+
+
+@pytest.mark.parametrize("words", OUTPUTS)
+@pytest.mark.parametrize("kind", ["the archive", "a link to it", "a file of a layout"])
+def test_an_image_is_not_written_over(
+    capture: Path, image: Path, tmp_path: Path, words: list[str], kind: str
+) -> None:
+    read = output = tmp_path / "image.tar"
+    read.write_bytes(image.read_bytes())
+    if kind == "a link to it":
+        output = tmp_path / "link.tar"
+        output.symlink_to(read)
+    elif kind == "a file of a layout":
+        (tmp_path / "layout").mkdir()
+        subprocess.run(["tar", "-xf", image, "-C", tmp_path / "layout"], check=True)
+        read, output = tmp_path / "layout", tmp_path / "layout" / "manifest.json"
+    before = output.read_bytes()
+    command, *options = words
+    done = CliRunner().invoke(
+        cli, [command, str(capture), "--image", str(read), *options, str(output)]
+    )
+    assert isinstance(done.exception, OptionError)
+    assert str(done.exception) == f"{output} is what is read: write to another file"
+    assert output.read_bytes() == before
+
+
+def test_a_policy_is_not_written_over(capture: Path, image: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "keep.yaml"
+    policy.write_text("keep: [/etc/gone]")
+    with pytest.raises(OptionError, match="is what is read"):
+        unused(capture, image, "--policy", policy, "--list", "keep", policy)
+
+
+def test_writers_check_by_themselves(capture: Path, tmp_path: Path, image: Path) -> None:
+    copy = str(tmp_path / "image.tar")
+    Path(copy).write_bytes(image.read_bytes())
+    answer = judge(Capture(capture), open_image(copy))
+    with pytest.raises(OptionError, match="is what is read"):
+        write_image(answer.judgement.image, answer.judgement.kept, copy)
+    with pytest.raises(OptionError, match="is what is read"):
+        write_list(answer.judgement, "keep", copy)
+    with pytest.raises(OptionError, match="is in the capture"):
+        write_root(answer.judgement.kept, capture / "slim.tar")
 
 
 def test_gnu_tar_reads_it(capture: Path, image: Path, tmp_path: Path) -> None:
