@@ -49,6 +49,11 @@ def breakdown(replay: Replay, keys: Sequence[str]) -> duckdb.DuckDBPyRelation:
     """
     if not keys:
         raise OptionError(f"a breakdown needs a key: {', '.join(NAMES)}")
+    for key in keys:
+        if not isinstance(key, str):
+            raise OptionError(
+                f"a key of a breakdown is text, and not {key!r}: breakdown('syscall', 'errno')"
+            )
     event_keys, name_keys = "", ""
     for key in dict.fromkeys(keys):
         if key == "result" or key in _OF_EVENT:

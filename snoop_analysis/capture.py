@@ -4,7 +4,7 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -28,7 +28,7 @@ from snoop_analysis.replay import Replay
 from snoop_analysis.rows import no_rows, open_table, segment_rows, summary_rows
 from snoop_analysis.segments import Segment
 from snoop_analysis.sessions import Container, Finder, Key, Session
-from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings, listed
+from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings, listed, whole
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
 from snoop_format.summary import SUMMARY
@@ -67,7 +67,7 @@ class Capture:
 
     Raises:
         CaptureError: there is no capture, or one that cannot be read.
-        OptionError: ``memory_limit`` is none, or too little.
+        OptionError: ``path`` is no path, or ``memory_limit`` none or too little.
     """
 
     def __init__(
@@ -80,6 +80,8 @@ class Capture:
     ) -> None:
         self.by_image = by_image
         self.paths = [one for given in path for one in _paths(given)]
+        if not self.paths:
+            raise CaptureError("no capture is given: name the directory of a session, or of some")
         finder = Finder(skip_damaged, copies_once=by_image)
         self.left_out = finder.left_out
         self.sessions_found = finder.sessions(self.paths)
@@ -248,9 +250,11 @@ class Capture:
             OptionError: a setting with a value it cannot have.
             CaptureError: a segment turns out to be damaged.
         """
+        if state is not None and not isinstance(state, State):
+            raise OptionError(f"state is what Replay.state gives, and not {state!r}")
         settings = Settings(
             exclude=listed("exclude", exclude, str),
-            max_unique_files=max_unique_files,
+            max_unique_files=whole("max_unique_files", max_unique_files),
             syscalls=None if syscalls is None else listed("syscalls", syscalls, str),
             containers=None if containers is None else listed("containers", containers, str, int),
             since=_time("since", since),
@@ -468,7 +472,14 @@ def _with_cgroup(query: str) -> str:
 
 
 def _paths(given: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
-    return [Path(given)] if isinstance(given, str | PathLike) else [Path(one) for one in given]
+    listed = [given] if isinstance(given, str | PathLike) else given
+    if isinstance(listed, bytes) or not isinstance(listed, Iterable):
+        raise OptionError(f"a capture is named by a path, and not by {given!r}")
+    paths = list(listed)
+    for one in paths:
+        if not isinstance(one, str | PathLike):
+            raise OptionError(f"a capture is named by a path, and not by {one!r}")
+    return [Path(one) for one in paths]
 
 
 def _connect(memory_limit: str, temporary: str | PathLike[str] | None) -> duckdb.DuckDBPyConnection:
@@ -495,12 +506,13 @@ def _connect(memory_limit: str, temporary: str | PathLike[str] | None) -> duckdb
 
 
 def _time(name: str, value: datetime | str | None) -> datetime | None:
-    try:
+    time: object = value
+    with suppress(ValueError):
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
+    if not isinstance(time, datetime | None):
         raise OptionError(
             f"{name} is {value!r}, which is no time; write it as 2026-01-31T12:00:00Z"
-        ) from None
+        )
     return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snoop_analysis.errors import OptionError
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -14,7 +15,20 @@ if TYPE_CHECKING:
 
 
 def difference(first: Replay, second: Replay) -> duckdb.DuckDBPyRelation:
-    """The files of both, over all containers; columns in ``sql/difference.sql``."""
+    """The files of both, over all containers; columns in ``sql/difference.sql``.
+
+    Raises:
+        OptionError: one of the two is no replay.
+        CaptureError: a segment turns out to be damaged.
+    """
+    from snoop_analysis.replay import Replay
+
+    for one in (first, second):
+        if not isinstance(one, Replay):
+            raise OptionError(
+                f"a difference is between two replays, and not {type(one).__name__}: "
+                "difference(first.replay(), second.replay())"
+            )
     other = second.query(statement("used_files")).to_arrow_table()
     first.add_table("other_files", other)
     return first.query(

@@ -37,6 +37,8 @@ def relation_of(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckD
             SHOW, SUMMARIZE, PIVOT), or several.
         CaptureError: DuckDB does not understand it; the message is DuckDB's.
     """
+    if not isinstance(sql, str):
+        raise OptionError(f"{_ONE}, as text, and not {sql!r}")
     try:
         _check_reads_only(connection, sql)
         return connection.sql(sql)

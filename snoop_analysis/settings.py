@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a replay is asked for, and what that means in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from numbers import Integral
 from typing import Any, Final
 
 from snoop_analysis.errors import OptionError
@@ -108,12 +109,25 @@ def listed(name: str, given: Sequence[Any], *kinds: type) -> tuple[Any, ...]:
     """
     if isinstance(given, str | bytes | int):
         raise OptionError(f"{name} is a list: write {name}=[{given!r}]")
+    if not isinstance(given, Iterable):
+        raise OptionError(f"{name} is a list, and not {given!r}: write {name}=[] for none")
     values = tuple(given)
     for one in values:
         if not isinstance(one, kinds):
             allowed = " or ".join(kind.__name__ for kind in kinds)
             raise OptionError(f"{name} has {one!r}, which is no {allowed}")
     return values
+
+
+def whole(name: str, given: object) -> int:
+    """A whole number that a setting takes.
+
+    Raises:
+        OptionError: it is none. Nor is True, though Python takes it for 1.
+    """
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise OptionError(f"{name} is a whole number, and not {given!r}")
+    return int(given)
 
 
 def _time(time: datetime) -> str:

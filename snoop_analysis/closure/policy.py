@@ -26,6 +26,7 @@ from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Image
 
 PRESETS: Final = ("python", "node", "java", "nginx")
+_EVERYWHERE: Final = "system"  # is applied to every image
 _FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.BRACE | glob.FORCEUNIX
 _HERE: Final = "{directory}"
 
@@ -63,7 +64,13 @@ def load(path: Path) -> Policy:
 
 
 def preset(name: str) -> Policy:
-    """A policy that comes with the package."""
+    """A policy that comes with the package.
+
+    Raises:
+        OptionError: there is none of that name.
+    """
+    if name not in (*PRESETS, _EVERYWHERE):
+        raise OptionError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
     text = files("snoop_analysis").joinpath("policies", f"{name}.yaml").read_text(encoding="utf-8")
     return parse(text, name)
 

@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 import altair as alt
 
+from snoop_analysis.plotting.savable import savable
+
 Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.VConcatChart | alt.FacetChart
 
 # Metrically the same as Arial; comes with vl-convert, so that a file looks the same everywhere.
@@ -156,7 +158,7 @@ def styled(picture: Picture, style: Style) -> Picture:
         )
         .configure_view(stroke=None)
     )
-    return drawn
+    return savable(drawn)
 
 
 def empty(words: str, style: Style) -> Picture:

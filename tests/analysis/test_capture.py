@@ -3,14 +3,17 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from snoop_analysis import Capture
+from snoop_analysis.comparison import difference
 from snoop_analysis.errors import CaptureError, OptionError
 from snoop_format.schema import OPEN_EVENTS
 from snoop_format.segment import SegmentWriter
@@ -355,6 +358,77 @@ def test_what_was_closed_says_so() -> None:
 def test_a_list_is_a_list(name: str, value: Any, sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         Capture.sample().replay(**{name: value})
+
+
+A_TIME = "which is no time; write it as 2026-01-31T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"exclude": None}, r"exclude is a list, and not None: write exclude=\[\] for none"),
+        ({"syscalls": 1.5}, "syscalls is a list, and not 1.5"),
+        ({"max_unique_files": "a"}, "max_unique_files is a whole number, and not 'a'"),
+        ({"max_unique_files": 1.5}, "max_unique_files is a whole number, and not 1.5"),
+        ({"max_unique_files": True}, "max_unique_files is a whole number, and not True"),
+        ({"since": 5}, f"since is 5, {A_TIME}"),
+        ({"since": "today"}, f"since is 'today', {A_TIME}"),
+        ({"until": date(2026, 1, 1)}, f"until is datetime.date.*, {A_TIME}"),
+        ({"state": "x"}, "state is what Replay.state gives, and not 'x'"),
+    ],
+)
+def test_settings_of_a_wrong_kind(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        Capture.sample().replay(**settings)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    report = Capture.sample().replay(max_unique_files=np.int64(9)).report()  # type: ignore[arg-type]
+    assert json.loads(json.dumps(report.as_dict()))["settings"]["max_unique_files"] == 9
+
+
+@pytest.mark.parametrize("paths", [(), ([],), ([], [])])
+def test_no_path_is_no_capture(paths: tuple[Any, ...]) -> None:
+    with pytest.raises(CaptureError, match="no capture is given: name the directory of a session"):
+        Capture(*paths)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"/capture", [None], ["/capture", 3]])
+def test_a_path_is_a_path(path: Any) -> None:
+    with pytest.raises(OptionError, match="a capture is named by a path, and not by "):
+        Capture(path)
+
+
+def test_what_is_no_query_key_or_replay() -> None:
+    capture: Any = Capture.sample()
+    replay = capture.replay()
+    for ask, sentence in (
+        (lambda: capture.query(None), "a query is one SELECT statement, as text, and not None"),
+        (lambda: replay.query(3), "a query is one SELECT statement, as text, and not 3"),
+        (lambda: replay.breakdown(None), "a key of a breakdown is text, and not None"),
+        (lambda: replay.breakdown(["syscall"]), r"a key of a breakdown is text, and not \['sysc"),
+        (lambda: difference(capture, capture), "is between two replays, and not Capture: "),
+        (lambda: difference(replay, capture), "is between two replays, and not Capture: "),
+    ):
+        with pytest.raises(OptionError, match=sentence):
+            ask()
+
+
+def test_what_a_picture_is_saved_as(tmp_path: Path, record: Record) -> None:
+    path = record([{"path": "/a"}])
+    picture: Any = Capture(path).plot.syscalls()
+    formats = "is no format of a picture; there are .html, .json, .pdf, .png, .svg"
+    for name in ("o.foo", "o"):
+        with pytest.raises(OptionError, match=f"the end of {tmp_path / name} {formats}"):
+            picture.save(tmp_path / name)
+    with pytest.raises(OptionError, match=f"'foo' {formats}"):
+        picture.save(tmp_path / "o.svg", format="foo")
+    with pytest.raises(OptionError, match="is in the capture"):
+        picture.save(str(path / SESSION_FILE))
+    picture.save(str(tmp_path / "o.svg"))
+    picture.save(tmp_path / "o", "json")
+    assert (tmp_path / "o.svg").read_text().startswith("<svg")
+    assert json.loads((tmp_path / "o").read_text()) == picture.to_dict()
 
 
 def test_two_sessions(tmp_path: Path) -> None:

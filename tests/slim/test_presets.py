@@ -7,6 +7,7 @@ import pytest
 
 from snoop_analysis import Capture
 from snoop_analysis.closure.policy import PRESETS, preset
+from snoop_analysis.errors import OptionError
 from snoop_analysis.image import open_image
 from snoop_analysis.judging import judge
 from tests.analysis.conftest import write_session
@@ -46,3 +47,9 @@ def test_what_a_preset_keeps(tmp_path: Path, name: str, used: str, wanted: str) 
 
 def test_every_preset_is_tested() -> None:
     assert {name for name, *_ in KEPT} == set(PRESETS)
+
+
+@pytest.mark.parametrize("name", ["pyton", "../sql/tables", ""])
+def test_a_preset_that_is_none(name: str) -> None:
+    with pytest.raises(OptionError, match=f"no preset '{name}'; there are python, node, java, ngi"):
+        preset(name)
