@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Final
 
 from snoop_analysis.errors import OptionError
 from snoop_format.session import SESSION_FILE, put_in_place
+
+_OF_SESSIONS: Final = ("session.", "events-", "summary.")
 
 AnyPath = str | PathLike[str]
 
@@ -18,22 +21,21 @@ def check_outputs(paths: Iterable[AnyPath | None], inputs: Iterable[AnyPath] = (
 
     Args:
         paths: what is to be written; null is nothing.
-        inputs: what is read besides captures, which need not be given: nothing is written into a
-            session. Of a directory, what is in it.
+        inputs: what is read besides captures, which need not be given. Of a directory, what is in
+            it.
 
     Raises:
-        OptionError: a path is one of these, by whatever name, or in a session.
+        OptionError: a path is one of these, by whatever name, or has the name of a session's file
+            in a session.
     """
     read = [Path(one).resolve() for one in inputs]
     for given in (one for one in paths if one):
         target = Path(given).resolve()
         if target.is_file() and any(_holds(one, target) for one in read):
             raise OptionError(f"{given} is what is read: write to another file")
-        session = next(filter(_is_session, target.parents), None)
-        if session:
+        if target.name.startswith(_OF_SESSIONS) and _is_session(target.parent):
             raise OptionError(
-                f"{given} is in the capture {session}, where nothing else is written: write to "
-                "another directory"
+                f"{given} would be a file of the capture {target.parent}: write to another one"
             )
 
 
@@ -47,7 +49,7 @@ def _holds(read: Path, target: Path) -> bool:
 def _is_session(directory: Path) -> bool:
     try:
         return (directory / SESSION_FILE).exists()
-    except OSError:  # it cannot be read, so nothing is written there either
+    except OSError:  # what cannot be read cannot be written to, either
         return False
 
 

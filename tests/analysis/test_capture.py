@@ -423,7 +423,7 @@ def test_what_a_picture_is_saved_as(tmp_path: Path, record: Record) -> None:
             picture.save(tmp_path / name)
     with pytest.raises(OptionError, match=f"'foo' {formats}"):
         picture.save(tmp_path / "o.svg", format="foo")
-    with pytest.raises(OptionError, match="is in the capture"):
+    with pytest.raises(OptionError, match="would be a file of the capture"):
         picture.save(str(path / SESSION_FILE))
     picture.save(str(tmp_path / "o.svg"))
     picture.save(tmp_path / "o", "json")

@@ -260,18 +260,18 @@ def test_a_directory_is_no_report(record: Record, tmp_path: Path) -> None:
         ["startup", "--parquet"],
     ],
 )
-@pytest.mark.parametrize("name", ["session.json", "new.svg", "below/new.svg"])
-def test_nothing_is_written_into_a_session(record: Record, words: list[str], name: str) -> None:
+@pytest.mark.parametrize("name", ["session.json", "events-00000001.parquet", "events-00000002.svg"])
+def test_no_file_of_a_session_is_written_over(record: Record, words: list[str], name: str) -> None:
     path = record(EVENTS)
     there = {one: one.read_bytes() for one in path.iterdir()}
     *command, option = words
-    if option == "--plot" and name == "session.json":
+    if option == "--plot" and not name.endswith(".svg"):
         (path / "link.svg").symlink_to(path / name)
+        there[path / "link.svg"] = there[path / name]
         name = "link.svg"
-        there[path / name] = there[path / "session.json"]
     done = analyze(*command, path, option, path / name)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert f"{path / name} is in the capture {path}, where nothing else is" in done.stderr
+    assert f"{path / name} would be a file of the capture {path}: write to" in done.stderr
     assert {one: one.read_bytes() for one in path.iterdir()} == there
 
 

@@ -146,8 +146,8 @@ def test_writers_check_by_themselves(capture: Path, tmp_path: Path, image: Path)
         write_image(answer.judgement.image, answer.judgement.kept, copy)
     with pytest.raises(OptionError, match="is what is read"):
         write_list(answer.judgement, "keep", copy)
-    with pytest.raises(OptionError, match="is in the capture"):
-        write_root(answer.judgement.kept, capture / "slim.tar")
+    with pytest.raises(OptionError, match="would be a file of the capture"):
+        write_root(answer.judgement.kept, capture / "session.json")
 
 
 def test_gnu_tar_reads_it(capture: Path, image: Path, tmp_path: Path) -> None:
