@@ -383,7 +383,8 @@ def test_settings_of_a_wrong_kind(settings: dict[str, Any], sentence: str) -> No
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    report = Capture.sample().replay(max_unique_files=np.int64(9)).report()  # type: ignore[arg-type]
+    nine: Any = np.int64(9)
+    report = Capture.sample().replay(max_unique_files=nine).report()
     assert json.loads(json.dumps(report.as_dict()))["settings"]["max_unique_files"] == 9
 
 
