@@ -238,6 +238,10 @@ def _moves(row: _Row) -> bool:
     return not _MOVES.isdisjoint(one.removeprefix("io_uring:") for one in row.syscalls)
 
 
+def _mounts_on(row: _Row) -> bool:
+    return not {"mount", "move_mount"}.isdisjoint(row.syscalls)
+
+
 class _Observer:
     """Sorts rows by the file they led to."""
 
@@ -245,7 +249,7 @@ class _Observer:
         self.image = image
         self.roots = roots
         self.observed = Observed(mounts=set(KERNEL_MOUNTS))
-        self.made: set[str] = set()  # links, and new names of what was renamed, not in the image
+        self.made: set[str] = set()  # what leads elsewhere than the image says: see _behind_made
 
     def see(self, row: _Row, mounts: Sequence[str]) -> None:
         """Take in a row; what is below ``mounts`` is not the image's."""
@@ -263,11 +267,11 @@ class _Observer:
         led_to: dict[str | None, str] = {}
         for name in dict.fromkeys(names):
             led_to = self._look_up(name, row, mounts) | led_to
+        if row.uses and (_mounts_on(row) or (_moves(row) and not led_to)):
+            self.made.update(map(posixpath.normpath, names))
         if names and row.is_there and not led_to:
             self._outside(names[-1], row, mounts)
             for name in map(posixpath.normpath, names):
-                if _moves(row):
-                    self.made.add(name)
                 self.observed.unresolved.update(self._behind_made(name))
         for path, name in led_to.items():
             if path is not None:
@@ -302,7 +306,7 @@ class _Observer:
         return led_to
 
     def _behind_made(self, name: str) -> Iterator[str]:
-        """What of a name stands behind a link, or a new name, that was made while recorded."""
+        """What of a name stands behind a link, a new name or a mount made while recorded."""
         for place, letter in enumerate(name):
             if letter == "/" and name[:place] in self.made:
                 yield name[place + 1 :]

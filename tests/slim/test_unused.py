@@ -83,10 +83,12 @@ def test_what_an_event_says_of_a_file(judged: Judge, event: Event, path: str, wa
     assert verdict(judged([event]), path) == wanted
 
 
-@pytest.mark.parametrize("call", ["rename", "symlink"])
-def test_behind_a_name_that_was_made_while_recorded(judged: Judge, call: str) -> None:
-    made = {"path": "/srv/new", "syscall": call, "path_role": "new", "ret": 0}
-    answer = judged([made, {"path": "/srv/./new/m.py"} | STAT])
+@pytest.mark.parametrize(
+    ("call", "new"), [("rename", "/srv/new"), ("symlink", "/srv/new"), ("mount", "/var/empty")]
+)
+def test_behind_a_name_that_was_made_while_recorded(judged: Judge, call: str, new: str) -> None:
+    made = {"path": new, "syscall": call, "path_role": "new", "ret": 0}
+    answer = judged([made, {"path": f"{new}/./m.py"} | STAT])
     assert verdict(answer, "/app/m.py") == "needed by a used file"
     assert verdict(answer, "/app/other.py") == "not observed"
 
