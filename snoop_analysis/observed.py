@@ -147,6 +147,7 @@ def observe(replay: Replay, image: Image) -> Observed:
     for number, exe, first, last in replay.query(statement("running")).fetchall():
         observer.observed.running.add(exe)
         observer.see(_running(number, exe, first, last), mounts.get(number, KERNEL_MOUNTS))
+    observer.observed.unresolved.update(observer.behind_made())
     return observer.observed
 
 
@@ -249,7 +250,8 @@ class _Observer:
         self.image = image
         self.roots = roots
         self.observed = Observed(mounts=set(KERNEL_MOUNTS))
-        self.made: set[str] = set()  # what leads elsewhere than the image says: see _behind_made
+        self.made: set[str] = set()  # what leads elsewhere than the image says: see behind_made
+        self.strange: set[str] = set()  # names of what is there and not in the image
 
     def see(self, row: _Row, mounts: Sequence[str]) -> None:
         """Take in a row; what is below ``mounts`` is not the image's."""
@@ -271,8 +273,7 @@ class _Observer:
             self.made.update(map(posixpath.normpath, names))
         if names and row.is_there and not led_to:
             self._outside(names[-1], row, mounts)
-            for name in map(posixpath.normpath, names):
-                self.observed.unresolved.update(self._behind_made(name))
+            self.strange.update(map(posixpath.normpath, names))
         for path, name in led_to.items():
             if path is not None:
                 self._use(path, name, row)
@@ -305,11 +306,12 @@ class _Observer:
                 self._use(_below(prefix, way.stopped_at), name, refused)
         return led_to
 
-    def _behind_made(self, name: str) -> Iterator[str]:
-        """What of a name stands behind a link, a new name or a mount made while recorded."""
-        for place, letter in enumerate(name):
-            if letter == "/" and name[:place] in self.made:
-                yield name[place + 1 :]
+    def behind_made(self) -> Iterator[str]:
+        """What of the names seen stands behind a link, a new name or a mount made meanwhile."""
+        for name in self.strange:
+            for place, letter in enumerate(name):
+                if letter == "/" and name[:place] in self.made:
+                    yield name[place + 1 :]
 
     def _through_links(self, row: _Row, end: str, mounts: Sequence[str]) -> Iterator[str]:
         """Names by which a relative path whose directory is not known may have led to ``end``.
