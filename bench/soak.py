@@ -75,16 +75,14 @@ class Life:
 
     @property
     def grows(self) -> bool:
-        """Is the memory larger in the last part of the life than it was after the start?
+        """Does the memory of the second half of the life, after the start, exceed the first's?
 
-        A life that is not longer than the start does not tell.
+        That is the most at any moment, for it goes up and down with each removal of a segment. A
+        life that is not longer than the start does not tell.
         """
         warm = [s.memory for s in self.samples if s.at >= WARM]
-        if not warm:
-            return False
-        third = max(1, len(warm) // 3)
-        first, last = statistics.median(warm[:third]), statistics.median(warm[-third:])
-        return last > first * GROWTH + STEP_MB
+        half = len(warm) // 2
+        return half > 0 and max(warm[half:]) > max(warm[:half]) * GROWTH + STEP_MB
 
 
 @dataclass(frozen=True)
