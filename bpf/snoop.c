@@ -726,21 +726,30 @@ static inline void publish(struct call *call)
 	block->rows = n + 1;
 }
 
-/* The struct path * of an open file; 0 where there is none under this number. */
-static inline u64 path_of_fd(u64 task, s32 fd)
+/* The struct path * of a file that the task has open; 0 where there is none under this number. */
+static inline u64 path_of_fd(s32 fd)
 {
-	u64 fdt = load(load(task + AT_task_struct__files) + AT_files_struct__fdt), file;
+	u64 task = current_task();
+	u64 fdt = field(field(task, AT_task_struct__files), AT_files_struct__fdt), file;
 
-	if (fd < 0 || (u32)fd >= load32(fdt + AT_fdtable__max_fds))
+	if (fd < 0 || (u32)fd >= field32(fdt, AT_fdtable__max_fds))
 		return 0;
-	file = load(load(fdt + AT_fdtable__fd) + (u64)fd * sizeof(u64));
+	file = load(field(fdt, AT_fdtable__fd) + (u64)fd * sizeof(u64));
 	return file ? file + AT_file__f_path : 0;
 }
 
 static inline void read_location(struct location *location, u64 path)
 {
-	bpf_probe_read_kernel(&location->mount, sizeof(u64), (void *)(path + AT_path__mnt));
-	bpf_probe_read_kernel(&location->dentry, sizeof(u64), (void *)(path + AT_path__dentry));
+	bpf_probe_read_kernel(location, sizeof(*location), (void *)path);
+}
+
+/* Where the names that the task asks for begin at the latest. */
+static inline void read_root(struct call *call)
+{
+	u64 fs = field(current_task(), AT_task_struct__fs);
+
+	call->root.mount = field(fs, AT_fs_struct__root + AT_path__mnt);
+	call->root.dentry = field(fs, AT_fs_struct__root + AT_path__dentry);
 }
 
 /* The head of a dentry in one read: its place in the tree, and its name where that is short. */
@@ -756,10 +765,14 @@ static inline bool is_deleted(struct call *call)
 	return DENTRY(call, d_parent) != call->here.dentry && !DENTRY(call, d_hash__pprev);
 }
 
+static inline void read_mount_root(struct call *call)
+{
+	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
+}
+
 static inline void start_at(struct call *call, u64 path)
 {
 	read_location(&call->here, path);
-	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
 	read_dentry(call);
 	call->hash = 0;
 }
@@ -771,23 +784,92 @@ static inline bool prepare_exe(struct call *call)
 	if (!file)
 		return false;
 	start_at(call, file + AT_file__f_path);
+	read_mount_root(call);
 	return true;
 }
 
-static inline bool prepare_base(struct call *call)
+/* Is the walk at the root of the task? */
+static inline bool is_at_root(struct call *call)
+{
+	return call->here.dentry == call->root.dentry && call->here.mount == call->root.mount;
+}
+
+#ifdef KNOWN_TYPES
+/* Copies a name that is kept in the dentry itself, as all that are as short are. */
+static inline void copy_short_name(struct block *block, u64 at, u64 dentry)
+{
+#pragma unroll
+	for (int i = 0; i < SHORT_NAME_BYTES; i += sizeof(u64))
+		*(u64 *)(block->area + at + i) = field(dentry, AT_dentry__short_name + i);
+}
+
+/*
+ * Begins at the task's own directory, and goes up from there by loads alone, as far as the mount
+ * goes and the names are short: most walks need no more. What is left is for step().
+ */
+static inline void start_at_own(struct call *call, struct block *block)
+{
+	u64 fs = field(current_task(), AT_task_struct__fs);
+	u64 mount = field(fs, AT_fs_struct__pwd + AT_path__mnt);
+	u64 dentry = field(fs, AT_fs_struct__pwd + AT_path__dentry);
+	u64 at = call->at, hash = 0, length, names, parent;
+	u32 version;
+
+	call->here.mount = mount;
+	call->here.dentry = dentry;
+	call->mount_root = field(mount, AT_vfsmount__mnt_root);
+	barrier();
+	if (field(dentry, AT_dentry__d_parent) != call->here.dentry &&
+	    !field(dentry, AT_dentry__d_hash__pprev))
+		call->mark |= MARK_BASE_DELETED;
+	for (int i = 0; i < STEPS_PER_WALK; i++) {
+		if (is_at_root(call) || call->here.dentry == call->mount_root)
+			break;
+		version = field32(dentry, AT_dentry__d_seq);
+		names = field(dentry, AT_dentry__d_name__hash_len);
+		length = names >> 32;
+		opaque(at);
+		if (length >= SHORT_NAME_BYTES || at > AREA_BYTES - NAME_BYTES)
+			break;
+		copy_short_name(block, at, dentry);
+		parent = field(dentry, AT_dentry__d_parent);
+		if (version & 1 || field32(dentry, AT_dentry__d_seq) != version)
+			break; /* it is just being renamed */
+		at += length + 1;
+		hash = (hash ^ call->here.dentry ^ names) * HASH_PRIME;
+		dentry = parent;
+		call->here.dentry = dentry;
+		barrier();
+	}
+	call->at = at;
+	call->hash = hash;
+}
+#else
+static inline void start_at_own(struct call *call, struct block *block)
+{
+	start_at(call, load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd);
+	read_mount_root(call);
+	if (is_deleted(call))
+		call->mark |= MARK_BASE_DELETED;
+}
+#endif
+
+static inline bool prepare_base(struct call *call, struct block *block)
 {
 	s32 dirfd = call->dirfd[call->role & 1];
 	u64 path;
 
-	if (dirfd == AT_FDCWD)
-		path = load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd;
-	else
-		path = path_of_fd(call->task, dirfd);
+	if (dirfd == AT_FDCWD) {
+		start_at_own(call, block);
+		return true;
+	}
+	path = path_of_fd(dirfd);
 	if (!path) {
 		call->mark |= MARK_BASE_UNRESOLVED;
 		return false;
 	}
 	start_at(call, path);
+	read_mount_root(call);
 	if (is_deleted(call))
 		call->mark |= MARK_BASE_DELETED;
 	return true;
@@ -823,14 +905,14 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	inode = DENTRY(call, d_inode);
 	if (!inode)
 		return false;
-	ids[0] = load32(load(inode + AT_inode__i_sb) + AT_super_block__s_dev);
+	ids[0] = load32(DENTRY(call, d_sb) + AT_super_block__s_dev);
 	ids[1] = load(inode + AT_inode__i_ino);
 	at = call->at;
 	opaque(at);
 	opaque(n);
 	if (at > AREA_BYTES - NAME_BYTES || n >= ROWS)
 		return false;
-	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
+	__builtin_memcpy(block->area + at, ids, sizeof(ids));
 	block->real_from[n] = at;
 	block->real_to[n] = at + sizeof(ids);
 	call->from = at + sizeof(ids);
@@ -839,6 +921,7 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	call->mark |= MARK_HAS_ID;
 	if (call->act & ACT_OPENS && !first_sight(call, cfg, ids[1]))
 		return false;
+	read_mount_root(call);
 	if (is_deleted(call))
 		call->mark |= MARK_REAL_DELETED;
 	return true;
@@ -849,10 +932,11 @@ static inline bool next_walk(struct call *call, struct block *block)
 {
 	call->from = NAMES_START + block->names_end;
 	call->at = call->from;
+	read_root(call);
 	if (call->todo & WALK_EXE && !prepare_exe(call))
 		call->todo &= ~WALK_EXE;
 	if (!(call->todo & WALK_EXE)) {
-		if (call->todo & WALK_BASE && !prepare_base(call))
+		if (call->todo & WALK_BASE && !prepare_base(call, block))
 			call->todo &= ~WALK_BASE;
 		if (!(call->todo & WALK_BASE)) {
 			if (call->todo & WALK_REAL && !prepare_real(call, block))
@@ -861,7 +945,6 @@ static inline bool next_walk(struct call *call, struct block *block)
 	}
 	if (!call->todo)
 		return false;
-	read_location(&call->root, load(call->task + AT_task_struct__fs) + AT_fs_struct__root);
 	return true;
 }
 
@@ -994,8 +1077,7 @@ static inline int leave_mount(struct call *call)
 		return is_chroots(call) && is_namespace_root(call, mount) ? WALK_WHOLE : WALK_BROKEN;
 	call->here.dentry = load(mount + AT_mount__mnt_mountpoint);
 	call->here.mount = parent + AT_mount__mnt;
-	call->mount_root = load(call->here.mount + AT_vfsmount__mnt_root);
-	read_dentry(call);
+	read_mount_root(call);
 	return WALK_ON;
 }
 
@@ -1010,11 +1092,11 @@ static inline int step(struct call *call, struct block *block)
 	u64 at = call->at;
 	long length;
 
-	if (call->here.dentry == call->root.dentry && call->here.mount == call->root.mount &&
-	    !is_chroots(call))
+	if (is_at_root(call) && !is_chroots(call))
 		return WALK_WHOLE;
 	if (call->here.dentry == call->mount_root)
 		return leave_mount(call);
+	read_dentry(call);
 	if (!DENTRY(call, d_parent) || DENTRY(call, d_parent) == call->here.dentry)
 		return WALK_BROKEN;
 	opaque(at);
@@ -1026,7 +1108,6 @@ static inline int step(struct call *call, struct block *block)
 	call->at = at + length;
 	call->hash = (call->hash ^ call->here.dentry ^ DENTRY(call, d_name__hash_len)) * HASH_PRIME;
 	call->here.dentry = DENTRY(call, d_parent);
-	read_dentry(call);
 	return WALK_ON;
 }
 
@@ -1041,12 +1122,9 @@ static inline void end_row(struct bpf_raw_tracepoint_args *ctx, struct call *cal
 	call->busy = 0;
 }
 
-int next_row(struct bpf_raw_tracepoint_args *ctx)
+/* Makes the row for call->role, and those that are left by tail calls. */
+static inline void make_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
 {
-	struct call *call = get_call();
-
-	if (!call)
-		return 0;
 	if (row(call)) {
 		if (call->todo) {
 			call->walking = 0;
@@ -1057,6 +1135,14 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 		publish(call);
 	}
 	end_row(ctx, call);
+}
+
+int next_row(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call *call = get_call();
+
+	if (call)
+		make_row(ctx, call);
 	return 0;
 }
 
@@ -1186,7 +1272,7 @@ static inline bool gives(u32 nr, s64 ret)
  */
 static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret)
 {
-	u32 tid = bpf_get_current_pid_tgid(), none = 0, *entry;
+	u32 tid, none = 0, *entry;
 	bool matches;
 
 	if (filtered && !cfg->seccomp) {
@@ -1195,6 +1281,7 @@ static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret
 	}
 	if (!cfg->watched_from)
 		return filtered && gives(nr, ret);
+	tid = bpf_get_current_pid_tgid();
 	entry = entered.lookup(&tid);
 	if (entry) {
 		matches = *entry == nr + 1;
@@ -1269,7 +1356,7 @@ static inline u64 result_path(struct call *call)
 	if (call->ret < 0 || call->blocked)
 		return 0;
 	if (call->act & ACT_OPENS)
-		return path_of_fd(call->task, call->ret);
+		return path_of_fd(call->ret);
 	if (!(call->act & ACT_MOVES))
 		return 0;
 	fs = load(call->task + AT_task_struct__fs);
@@ -1350,7 +1437,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		read_open_how(call);
 	find_written(call, spec, compat);
 	call->result = result_path(call);
-	begin_rows(ctx, call);
+	make_row(ctx, call); /* here, for most rows are made here, and a tail call costs */
 	return 0;
 }
 

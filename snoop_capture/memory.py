@@ -66,6 +66,13 @@ def load_libraries() -> None:
         importlib.import_module("pyarrow")
 
 
+def give_back() -> None:
+    """Return what is free to the kernel, malloc_trim(3): after work that is done now and then."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @contextlib.contextmanager
 def _environment(settings: Mapping[str, str]) -> Iterator[None]:
     """Environment variables as long as the block lasts."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from snoop_capture import memory
 from snoop_capture.folding import fold, with_all_columns
 from snoop_capture.limits import Retention
 from snoop_capture.locks import SessionLock
@@ -79,6 +80,7 @@ class Keeper:
             for directory, found in itertools.groupby(going, lambda segment: segment.directory):
                 own = directory == self._directory
                 self._remove(directory, list(found), metadata if own else read_session(directory))
+                memory.give_back()
         self._keep_room()
 
     def _ended(self, held: ExitStack) -> Iterator[Path]:
