@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
     loads = [load for load in LOADS if load.name.startswith(options.load or "")]
-    calls, rounds, seconds = options.calls, options.rounds, 5.0
+    calls, rounds, seconds = options.calls, options.rounds, 30.0
     if options.quick:
         calls, rounds, seconds = 20_000, 1, 0.5
         loads = [load for load in loads if load.name in QUICK]
