@@ -559,9 +559,9 @@ static inline bool is_same_who(struct who *a, struct who *b)
 }
 
 /* Index of the current task among the block's; adds it unless it is one of the last few. */
-static inline u32 who_index(struct call *call, struct block *block)
+static inline u32 who_index(struct call *call, struct block *block, u64 task)
 {
-	u64 task = current_task(), place = block->whos;
+	u64 place = block->whos;
 	struct who who = {
 		.cgroup = call->cgroup,
 		.execs = call->execs,
@@ -656,7 +656,7 @@ static inline u32 result_role(struct call *call)
 }
 
 /* Begins the row for call->role. False: it was lost. */
-static inline bool row(struct call *call)
+static inline bool row(struct call *call, u64 task)
 {
 	struct control *ctl = get_control();
 	struct block *block;
@@ -683,7 +683,7 @@ static inline bool row(struct call *call)
 	block->kind[n] = call->kind | role << KIND_ROLE_SHIFT;
 	block->ret[n] = call->ret;
 	block->dirfd[n] = call->dirfd[role];
-	block->who[n] = who_index(call, block);
+	block->who[n] = who_index(call, block, task);
 	length = read_path(call, block, role);
 	if (length < 0) {
 		length = 0;
@@ -1053,6 +1053,14 @@ static inline long append_name(struct call *call, struct block *block, u64 at)
 	return length + 1;
 }
 
+/* Have name and parent changed while they were read, or are about to? See read_seqcount_retry(). */
+static inline bool is_being_renamed(struct call *call)
+{
+	u32 version = *(u32 *)(call->dentry + AT_dentry__d_seq);
+
+	return version & 1 || load32(call->here.dentry + AT_dentry__d_seq) != version;
+}
+
 /* Is this the walk from where chroot(2) went? */
 static inline bool is_chroots(struct call *call)
 {
@@ -1103,6 +1111,8 @@ static inline int step(struct call *call, struct block *block)
 	if (at > AREA_BYTES - NAME_BYTES)
 		return WALK_BROKEN;
 	length = append_name(call, block, at);
+	if (is_being_renamed(call))
+		return WALK_ON; /* once more */
 	if (length <= 0)
 		return WALK_BROKEN;
 	call->at = at + length;
@@ -1123,9 +1133,9 @@ static inline void end_row(struct bpf_raw_tracepoint_args *ctx, struct call *cal
 }
 
 /* Makes the row for call->role, and those that are left by tail calls. */
-static inline void make_row(struct bpf_raw_tracepoint_args *ctx, struct call *call)
+static inline void make_row(struct bpf_raw_tracepoint_args *ctx, struct call *call, u64 task)
 {
-	if (row(call)) {
+	if (row(call, task)) {
 		if (call->todo) {
 			call->walking = 0;
 			call->walks = 0;
@@ -1142,7 +1152,7 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 	struct call *call = get_call();
 
 	if (call)
-		make_row(ctx, call);
+		make_row(ctx, call, current_task());
 	return 0;
 }
 
@@ -1437,7 +1447,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		read_open_how(call);
 	find_written(call, spec, compat);
 	call->result = result_path(call);
-	make_row(ctx, call); /* here, for most rows are made here, and a tail call costs */
+	make_row(ctx, call, task); /* here, for most rows are made here, and a tail call costs */
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -229,6 +230,37 @@ def test_a_directory_that_was_renamed(record: Recorder, build: Build, tmp_path: 
     recording = record(["sh", "-c", script, build("steps"), tmp_path])
     bases = [row["base"] for row in recording.where(path="leaf")]
     assert bases == [f"{tmp_path}/before", f"{tmp_path}/after"]
+
+
+# Renames the directory that it is in, back and forth, as long as its other process looks up names
+# from there and from a descriptor. The names differ in length.
+RENAMING = """
+import os, sys
+os.makedirs("one/sub")
+inside = os.open("one/sub", os.O_RDONLY)
+os.chdir("one/sub")
+if child := os.fork():
+    names = ["one", "another-and-longer"]
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        os.rename("../../" + names[0], "../../" + names[1])
+        names.reverse()
+    sys.exit()
+for _ in range(20_000):
+    for directory in (None, inside):
+        try:
+            os.stat("leaf", dir_fd=directory)
+        except FileNotFoundError:
+            pass
+os._exit(0)
+"""
+
+
+def test_a_directory_that_is_just_being_renamed(record: Recorder, tmp_path: Path) -> None:
+    ring = ("--ring-buffer-size", "16M")
+    rows = record([sys.executable, "-c", RENAMING], *ring, cwd=tmp_path).where(path="leaf")
+    bases = {row["base"] for row in rows if row["note"] != UNRESOLVED_BASE}
+    assert bases == {f"{tmp_path}/{name}/sub" for name in ("one", "another-and-longer")}
+    assert len(rows) == 40_000
 
 
 def test_each_process_has_its_own_working_directory(record: Recorder, tmp_path: Path) -> None:
