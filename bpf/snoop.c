@@ -826,8 +826,9 @@ static inline void start_at_own(struct call *call, struct block *block)
 		if (is_at_root(call) || call->here.dentry == call->mount_root)
 			break;
 		version = field32(dentry, AT_dentry__d_seq);
-		names = field(dentry, AT_dentry__d_name__hash_len);
-		length = names >> 32;
+		/* Two words: the verifier of older kernels does not take them for one. */
+		length = field32(dentry, AT_dentry__d_name__hash_len + sizeof(u32));
+		names = length << 32 | field32(dentry, AT_dentry__d_name__hash_len);
 		opaque(at);
 		if (length >= SHORT_NAME_BYTES || at > AREA_BYTES - NAME_BYTES)
 			break;

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from snoop_capture.errors import CaptureError
+from snoop_capture.loading import Loader
 from snoop_capture.memory import load_libraries, refuse_heavy
 from snoop_capture.options import (
     flush_interval,
@@ -74,18 +75,25 @@ def run(
     Exits with COMMAND's exit code; 127 if there is no such command, 126 if it cannot be executed;
     1 if the capture lacks events that the disk could not take.
     """
-    load_libraries()
-    from snoop_capture import logs
-    from snoop_capture.clients import warning
-    from snoop_capture.limits import Limits
-    from snoop_capture.run import run as record
+    with Loader() as loader:
+        load_libraries()
+        from snoop_capture import logs
+        from snoop_capture.clients import warning
+        from snoop_capture.limits import Limits
+        from snoop_capture.run import run as record
 
-    logs.set_up("warning", logs.CONSOLE)
-    if said := warning(command):
-        _say(said)
-    capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))
-    limits = Limits(flush=flush_interval)
-    outcome = record(command, capture, force=force, ring_bytes=ring_buffer_size, limits=limits)
+        logs.set_up("warning", logs.CONSOLE)
+        if said := warning(command):
+            _say(said)
+        capture = output or Path(datetime.now().strftime("capture-%Y%m%d-%H%M%S"))
+        outcome = record(
+            command,
+            capture,
+            force=force,
+            ring_bytes=ring_buffer_size,
+            limits=Limits(flush=flush_interval),
+            loader=loader,
+        )
     for line in filter(None, (outcome.warning, str(outcome))):
         _say(line)
     sys.exit(_PROBLEM if outcome.lacks else outcome.code)
@@ -183,7 +191,8 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
     for said in unknown_variables(command):
         _log.warning("%s", said)
     try:
-        ended = _recorded(find, kubernetes, **options)
+        with Loader() as loader:
+            ended = _recorded(find, loader, kubernetes, **options)
     except CaptureError as error:
         _log.error("%s", error)
         sys.exit(_PROBLEM)
@@ -195,7 +204,9 @@ def _record(find: Callable[[], "Target"], kubernetes: bool = False, **options: A
         os._exit(_PROBLEM)  # not held up by threads that wait for a disk
 
 
-def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) -> "Ended":
+def _recorded(
+    find: Callable[[], "Target"], loader: Loader, kubernetes: bool, **options: Any
+) -> "Ended":
     load_libraries()
     from snoop_capture import identity
     from snoop_capture.check import require
@@ -219,7 +230,7 @@ def _recorded(find: Callable[[], "Target"], kubernetes: bool, **options: Any) ->
         api_server=api_server,
         observer=_observer(options),
     )
-    return record(recording)
+    return record(recording, loader)
 
 
 def _observer(options: dict[str, Any]) -> "Observer":

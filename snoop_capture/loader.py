@@ -50,24 +50,29 @@ _STEPS: Final = {"next_row": 0, "walk": 1}
 
 
 def main() -> None:
-    """Serve one request, read from standard input, over the socket whose number is in argv."""
+    """Serve one request, a line on standard input, over the socket whose number is in argv."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     os.chdir("/")  # the compiler needs a working directory that is there
     try:
-        request = json.load(sys.stdin)
+        bcc = _bcc()
+        kernel = KernelTypes()
         preempted = tracepoints.are_preemptible()
         obstacle = tracepoints.obstacle() if preempted else None
+        line = sys.stdin.readline()
+        if not line:
+            return  # nobody wants it any more
+        request = json.loads(line)
         events = request["events"]
         if events is None:
             events = preempted and obstacle is None
-        descriptors = _load(request["macros"], events)
+        descriptors = _load(bcc, kernel, request["macros"], events)
         reply: dict[str, Any] = {"names": list(descriptors), "events": events, "obstacle": obstacle}
     except CaptureError as error:
         descriptors, reply = {}, {"error": str(error)}
     socket.send_fds(channel, [json.dumps(reply).encode()], list(descriptors.values()))
 
 
-def _load(macros: dict[str, int], events: bool) -> dict[str, int]:
+def _bcc() -> Any:
     os.environ["BCC_KERNEL_SOURCE"] = str(_bpf_directory() / "include")
     try:
         import bcc
@@ -77,7 +82,10 @@ def _load(macros: dict[str, int], events: bool) -> dict[str, int]:
             "(Debian and Ubuntu: python3-bpfcc; the bcc on PyPI is another project) and make the "
             "virtual environment with --system-site-packages"
         ) from None
-    kernel = KernelTypes()
+    return bcc
+
+
+def _load(bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool) -> dict[str, int]:
     registers = offsets.registers(kernel)
     program = _compile(bcc, macros | _macros(kernel, registers, events))
     kind = bcc.BPF.TRACEPOINT if events else bcc.BPF.RAW_TRACEPOINT
@@ -140,7 +148,7 @@ def _bpf_directory() -> Path:
 def _compile(bcc: Any, macros: dict[str, int]) -> Any:
     flags = [f"-D{name}={value}" for name, value in macros.items()]
     flags += ["-Wno-macro-redefined", "-Wno-duplicate-decl-specifier"]
-    flags += ["-fno-unroll-loops"]  # compiles, and is verified, in three quarters of the time
+    flags += ["-fno-unroll-loops", "-g0"]  # compiles, and is verified, in half of the time
     try:
         return bcc.BPF(src_file=str(_bpf_directory() / "snoop.c").encode(), cflags=flags)
     except Exception as error:  # BCC raises nothing narrower

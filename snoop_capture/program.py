@@ -3,21 +3,18 @@
 
 import ctypes
 import errno
-import json
 import mmap
 import os
-import signal
-import socket
 import struct
-import subprocess
 import sys
 import time
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from snoop_capture import privileges, tracepoints
+from snoop_capture import tracepoints
 from snoop_capture.errors import CaptureError
 from snoop_capture.layout import LOSS_CAUSES, Layout
+from snoop_capture.loading import Loader
 from snoop_capture.tracepoints import SYS_ENTER
 
 _CONFIG: Final = struct.Struct("=IIQQII")
@@ -25,7 +22,6 @@ _WATCHED_AT: Final = 16
 _SECCOMP_AT: Final = 24
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
-_MAX_DESCRIPTORS: Final = 64
 # Entries that the maps have room for (bpf/snoop.c).
 _MOST_LOSSES: Final = 4096
 _MOST_IN_FLIGHT: Final = 16384
@@ -48,14 +44,18 @@ class Program:
         layout: of the ring.
         events: whether it is to run on perf's events, where it is never preempted, instead of raw
             tracepoints, which cost less; by default where that matters and is possible.
+        loader: one that has been started already.
 
     Raises:
         CaptureError: it cannot be compiled, loaded or attached here.
     """
 
-    def __init__(self, layout: Layout, events: bool | None = None) -> None:
+    def __init__(
+        self, layout: Layout, events: bool | None = None, loader: Loader | None = None
+    ) -> None:
         self.layout = layout
-        reply, self.descriptors = _load(layout, events)
+        with loader or Loader() as loading:
+            reply, self.descriptors = loading.load(layout.macros(), events)
         self.is_on_events: bool = reply["events"]
         self.obstacle: str | None = reply["obstacle"]
         self._config = self.map_memory("config", mmap.PAGESIZE)
@@ -174,44 +174,6 @@ class Program:
         self._config.close()
         while self.descriptors:
             os.close(self.descriptors.popitem()[1])
-
-
-def _load(layout: Layout, events: bool | None) -> tuple[dict[str, Any], dict[str, int]]:
-    """What the loader replied, and the descriptors that it gave."""
-    request = {"macros": layout.macros(), "events": events}
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        child = subprocess.Popen(
-            # -P: no module comes from the working directory, which may be anybody's.
-            [privileges.loader(), "-P", "-m", "snoop_capture.loader", str(theirs.fileno())],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
-        _, complaint = child.communicate(json.dumps(request).encode())
-        message, descriptors, _, _ = socket.recv_fds(ours, 65536, _MAX_DESCRIPTORS)
-    if not message:
-        raise CaptureError(f"the BPF loader ended without an answer: {_end(child, complaint)}")
-    reply = json.loads(message)
-    if "error" in reply:
-        raise CaptureError(_with_cause(reply["error"], complaint))
-    return reply, dict(zip(reply["names"], descriptors, strict=True))
-
-
-def _end(child: "subprocess.Popen[bytes]", complaint: bytes) -> str:
-    """What ended the loader: a signal, as where memory is short, or its last line."""
-    if child.returncode < 0:
-        hint = " (out of memory?)" if child.returncode == -signal.SIGKILL else ""
-        return f"killed by {signal.Signals(-child.returncode).name}{hint}"
-    return " ".join(complaint.decode(errors="replace").strip().splitlines()[-1:])
-
-
-def _with_cause(error: str, complaint: bytes) -> str:
-    """The loader's sentence, with the first error line of the compiler or verifier if any."""
-    lines = complaint.decode(errors="replace").splitlines()
-    causes = [line for line in lines if "error:" in line]
-    return f"{error} ({causes[0].strip()})" if causes else error
 
 
 def _times_not_run(descriptor: int) -> int:

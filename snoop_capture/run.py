@@ -15,6 +15,7 @@ from snoop_capture.command import Command, CommandError, wait_for
 from snoop_capture.errors import CaptureError
 from snoop_capture.events import escaped
 from snoop_capture.limits import Limits
+from snoop_capture.loading import Loader
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
 from snoop_capture.sealing import REMOVED
@@ -74,7 +75,13 @@ class Outcome:
 
 
 def run(
-    arguments: Sequence[str], capture: Path, *, force: bool, ring_bytes: int, limits: Limits
+    arguments: Sequence[str],
+    capture: Path,
+    *,
+    force: bool,
+    ring_bytes: int,
+    limits: Limits,
+    loader: Loader | None = None,
 ) -> Outcome:
     """Record a command from its exec to its end.
 
@@ -84,6 +91,7 @@ def run(
         force: replace a capture that is there.
         ring_bytes: size of the ring buffer.
         limits: how much may be where.
+        loader: of the BPF program, if it has been started already.
 
     Raises:
         CommandError: the command cannot be started.
@@ -96,7 +104,7 @@ def run(
     with ExitStack() as undo:
         undo.callback(remove_empty, made)
         command = undo.enter_context(Command(arguments))
-        program = undo.enter_context(Program(layout))
+        program = undo.enter_context(Program(layout, loader=loader))
         name = session_name()
         group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{name}"))
         session = new_session(capture, name)  # last: it removes the capture that was there

@@ -17,6 +17,7 @@ from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
 from snoop_capture.identity import Identity
 from snoop_capture.limits import Limits
+from snoop_capture.loading import Loader
 from snoop_capture.observer import Observer
 from snoop_capture.program import Program
 from snoop_capture.recorder import Recorder, Totals, layout_here
@@ -73,16 +74,20 @@ class Ended:
         }
 
 
-def record(recording: Recording) -> Ended:
+def record(recording: Recording, loader: Loader | None = None) -> Ended:
     """Record until SIGTERM or SIGINT.
 
     Nothing but file descriptors is left of the privileges once the BPF program is attached.
+
+    Args:
+        recording: what to record.
+        loader: of the BPF program, if it has been started already.
 
     Raises:
         CaptureError: recording is not possible here, or the capture cannot be begun.
     """
     signals = _Signals()
-    with Program(layout_here(recording.ring_bytes)) as program:
+    with Program(layout_here(recording.ring_bytes), loader=loader) as program:
         for left_out in recording.target.without:
             program.leave_out(cgroups.cgroup_id(left_out))
         import_what_is_needed()

@@ -42,6 +42,7 @@ class Recording:
     @cached_property
     def directory(self) -> Path:
         """The session's directory; there is just one."""
+        assert self.capture.exists(), self.stderr
         (directory,) = (entry for entry in self.capture.iterdir() if entry.is_dir())
         return directory
 
@@ -173,8 +174,15 @@ class Running:
     capture: Path
     process: "subprocess.Popen[bytes]"
 
-    def child(self, number: int) -> int:
-        """Pid of a child of the recorder: 0 is the command, 1 what loads the BPF program."""
+    def loader(self) -> int:
+        """Pid of the process that loads the BPF program, the recorder's first child."""
+        return self._child(0)
+
+    def command(self) -> int:
+        """Pid of the command, while that is at work."""
+        return self._child(1)
+
+    def _child(self, number: int) -> int:
         while len(pids := self._children().read_text().split()) <= number:
             time.sleep(0.005)
         return int(pids[number])

@@ -122,7 +122,7 @@ def test_too_few_file_descriptors(capture: Path, most: int) -> None:
 def test_the_loader_is_killed(record: Recorder) -> None:
     """As the kernel does where memory is short."""
     with record.start(["true"]) as running:
-        os.kill(running.child(1), signal.SIGKILL)
+        os.kill(running.loader(), signal.SIGKILL)
         recording = running.finish()
     assert recording.code == 1
     assert recording.stderr.endswith("without an answer: killed by SIGKILL (out of memory?)\n")

@@ -165,7 +165,7 @@ def test_signals_reach_the_command(record: Recorder) -> None:
 def test_a_signal_ends_the_command_while_it_is_held_back(record: Recorder, number: int) -> None:
     """A terminal sends one to the command, too."""
     with record.start(["true"]) as running:
-        os.kill(running.child(0), number)
+        os.kill(running.command(), number)
         recording = running.finish()
     assert recording.code == 128 + number
     assert recording.stderr.startswith("snoop-capture: 0 events, ")
