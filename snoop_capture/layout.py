@@ -42,6 +42,10 @@ _ROWS_PER_BASE: Final = 4
 # Why an event was lost, in the order of the counters.
 LOSS_CAUSES: Final = ("ring_full", "busy", "tail_call")
 
+# Entries that the maps have room for.
+MOST_LOSSES: Final = 4096
+MOST_IN_FLIGHT: Final = 16384
+
 # Bits of the column `mark`.
 MARK_UNREADABLE: Final = 1
 MARK_HAS_BASE: Final = 2
@@ -164,6 +168,8 @@ class Layout:
             "NAMES_BYTES": self.names_bytes,
             "NAMES_START": self.names_start,
             "AREA_BYTES": self.area_bytes,
+            "MOST_LOSSES": MOST_LOSSES,
+            "MOST_IN_FLIGHT": MOST_IN_FLIGHT,
             "LOSS_CAUSES": len(LOSS_CAUSES),
             **{f"LOST_{cause.upper()}": number for number, cause in enumerate(LOSS_CAUSES)},
             **{

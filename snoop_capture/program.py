@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from snoop_capture import tracepoints
 from snoop_capture.errors import CaptureError
-from snoop_capture.layout import LOSS_CAUSES, Layout
+from snoop_capture.layout import LOSS_CAUSES, MOST_IN_FLIGHT, MOST_LOSSES, Layout
 from snoop_capture.loading import Loader
 from snoop_capture.tracepoints import SYS_ENTER
 
@@ -22,9 +22,6 @@ _WATCHED_AT: Final = 16
 _SECCOMP_AT: Final = 24
 _ROOT: Final = struct.Struct("=QII")
 _LEVEL_UNKNOWN: Final = 0xFFFFFFFF
-# Entries that the maps have room for (bpf/snoop.c).
-_MOST_LOSSES: Final = 4096
-_MOST_IN_FLIGHT: Final = 16384
 # struct bpf_prog_info up to what says how often a program was not run, since 5.12 (linux/bpf.h).
 _PROGRAM_INFO: Final = struct.Struct("=208xQ")
 
@@ -148,14 +145,14 @@ class Program:
     def losses(self) -> dict[int, dict[str, int]]:
         """Lost events by cgroup id and cause."""
         found: dict[int, dict[str, int]] = {}
-        for key, value in _entries(self.descriptors["losses"], 16, 8, _MOST_LOSSES).items():
+        for key, value in _entries(self.descriptors["losses"], 16, 8, MOST_LOSSES).items():
             cgroup, cause, _ = struct.unpack("=QII", key)
             found.setdefault(cgroup, {})[LOSS_CAUSES[cause]] = int.from_bytes(value, sys.byteorder)
         return found
 
     def in_flight(self) -> set[int]:
         """The requests of io_uring that have not completed, by their numbers."""
-        entries = _entries(self.descriptors["in_flight"], 8, 8, _MOST_IN_FLIGHT)
+        entries = _entries(self.descriptors["in_flight"], 8, 8, MOST_IN_FLIGHT)
         return {int.from_bytes(value, sys.byteorder) for value in entries.values()}
 
     def not_run(self) -> int:
