@@ -3,7 +3,8 @@
 """Where the time of a traced call goes, by perf's samples of the process that makes the calls.
 
 A tracer pays for the tracepoint whatever it does there; the other parts are the recorder's. What
-tracing slows down otherwise, as by the cache lines that it takes, is among the call itself.
+tracing slows down otherwise, as by the cache lines that it takes, is among the call itself; and
+sampling slows down all.
 """
 
 import argparse
@@ -24,7 +25,8 @@ PARTS: Final = {
     "the clock": r"read_tsc|\w*ktime_get\w*",
     "copying the path": r"bpf_probe_read_user_str|strncpy_from_user_nofault",
     "other helpers": r"bpf_(probe|get|task|map|tail)_|copy_from_kernel|\w*htab|\w*jhash",
-    "the tracepoint": r"(__)?bpf_trace\w*|syscall_(exit_work|trace_enter|exit_to_user_mode\w*)",
+    "the tracepoint": r"(__)?bpf_trace|__traceiter_|perf_trace_|trace_call_bpf|migrate_(dis|en)able"
+    r"|syscall_(exit_work|trace_enter|exit_to_user_mode)",
 }
 CALL: Final = "the call itself"
 

@@ -75,14 +75,17 @@ class Life:
 
     @property
     def grows(self) -> bool:
-        """Does the memory of the second half of the life, after the start, exceed the first's?
+        """Is the memory of the last part of the life larger than that after the start?
 
-        That is the most at any moment, for it goes up and down with each removal of a segment. A
-        life that is not longer than the start does not tell.
+        Its most or its least: it goes up and down with each removal of a segment. A life that is
+        not longer than the start does not tell.
         """
         warm = [s.memory for s in self.samples if s.at >= WARM]
-        half = len(warm) // 2
-        return half > 0 and max(warm[half:]) > max(warm[:half]) * GROWTH + STEP_MB
+        third = len(warm) // 3
+        if not third:
+            return False
+        first, last = warm[:third], warm[-third:]
+        return any(which(last) > which(first) * GROWTH + STEP_MB for which in (min, max))
 
 
 @dataclass(frozen=True)

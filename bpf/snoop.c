@@ -355,9 +355,11 @@ static inline u64 own_cgroup_id(u64 task)
 static inline void read_task(u64 task, struct who *who)
 {
 #ifdef KNOWN_TYPES
+	u64 cred = field(task, AT_task_struct__cred);
+
 	who->tgid = field32(task, AT_task_struct__tgid);
 	who->tid = field32(task, AT_task_struct__pid);
-	who->uid = field32(field(task, AT_task_struct__cred), AT_cred__uid);
+	who->uid = cred ? field32(cred, AT_cred__uid) : 0; /* never NULL; some verifiers want proof */
 	who->comm[0] = field(task, AT_task_struct__comm);
 	who->comm[1] = field(task, AT_task_struct__comm + sizeof(u64));
 #else
@@ -740,7 +742,12 @@ static inline u64 path_of_fd(s32 fd)
 
 static inline void read_location(struct location *location, u64 path)
 {
+#if AT_path__mnt == 0 && AT_path__dentry == 8
 	bpf_probe_read_kernel(location, sizeof(*location), (void *)path);
+#else /* a kernel with RANDSTRUCT */
+	location->mount = load(path + AT_path__mnt);
+	location->dentry = load(path + AT_path__dentry);
+#endif
 }
 
 /* Where the names that the task asks for begin at the latest. */
@@ -1054,7 +1061,10 @@ static inline long append_name(struct call *call, struct block *block, u64 at)
 	return length + 1;
 }
 
-/* Have name and parent changed while they were read, or are about to? See read_seqcount_retry(). */
+/*
+ * Have name and parent changed while they were read, or are about to? See read_seqcount_retry();
+ * on arm64, which may read in another order, most such changes are seen, not all.
+ */
 static inline bool is_being_renamed(struct call *call)
 {
 	u32 version = *(u32 *)(call->dentry + AT_dentry__d_seq);

@@ -262,8 +262,16 @@ def _api_server(who: "Identity") -> "ApiServer":
     return ApiServer.of_pod()
 
 
+def _occupy_standard_streams() -> None:
+    """Have no file take the place of a standard stream that is closed: children mix them up."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 def main() -> None:
     """Entry point; prints what stops a recording as one sentence."""
+    _occupy_standard_streams()
     refuse_heavy()
     try:
         cli()

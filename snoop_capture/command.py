@@ -66,7 +66,11 @@ class Command:
         self._release = release
         self._failure = failure
         self._held = True
-        self.pidfd = os.pidfd_open(self.pid)
+        try:
+            self.pidfd = os.pidfd_open(self.pid)
+        except OSError:
+            self._let_go()
+            raise
 
     def go(self) -> None:
         """Let the command begin.
@@ -96,10 +100,14 @@ class Command:
     ) -> None:
         """End the command if it never began, so that nothing of it stays behind."""
         if self._held:
-            os.close(self._release)
-            os.close(self._failure)
-            os.waitpid(self.pid, 0)
+            self._let_go()
         os.close(self.pidfd)
+
+    def _let_go(self) -> None:
+        """Have the command end that is held back."""
+        os.close(self._release)
+        os.close(self._failure)
+        os.waitpid(self.pid, 0)
 
     def wait(self) -> int:
         """Wait for the end of the command.

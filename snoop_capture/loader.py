@@ -65,7 +65,7 @@ def main() -> None:
         events = request["events"]
         if events is None:
             events = preempted and obstacle is None
-        descriptors = _load(bcc, kernel, request["macros"], events)
+        descriptors = _load_somehow(bcc, kernel, request["macros"], events)
         reply: dict[str, Any] = {"names": list(descriptors), "events": events, "obstacle": obstacle}
     except CaptureError as error:
         descriptors, reply = {}, {"error": str(error)}
@@ -85,9 +85,39 @@ def _bcc() -> Any:
     return bcc
 
 
-def _load(bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool) -> dict[str, int]:
+class _RefusedError(CaptureError):
+    """The kernel refuses a program."""
+
+
+def _load_somehow(
+    bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool
+) -> dict[str, int]:
+    """Load the programs without typed loads where the verifier has other types than others have."""
+    if events or not offsets.knows_types(kernel):
+        return load(bcc, kernel, macros, events, typed=events)
+    try:
+        return load(bcc, kernel, macros, events, typed=True)
+    except _RefusedError:
+        return load(bcc, kernel, macros, events, typed=False)
+
+
+def load(
+    bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool, typed: bool
+) -> dict[str, int]:
+    """Compile, load and attach the programs: the descriptors of maps, programs and attachments.
+
+    Args:
+        bcc: the module.
+        kernel: what it is like.
+        macros: sizes and numbers of the recorder's.
+        events: see ``Program``.
+        typed: see ``offsets.macros``.
+
+    Raises:
+        CaptureError: that is not possible here.
+    """
     registers = offsets.registers(kernel)
-    program = _compile(bcc, macros | _macros(kernel, registers, events))
+    program = _compile(bcc, macros | _macros(kernel, registers, events, typed))
     kind = bcc.BPF.TRACEPOINT if events else bcc.BPF.RAW_TRACEPOINT
     for name, number in _STEPS.items():
         steps = program["steps"]
@@ -116,11 +146,13 @@ def _table() -> dict[int, Syscall]:
         ) from None
 
 
-def _macros(kernel: KernelTypes, registers: offsets.Registers, events: bool) -> dict[str, int]:
+def _macros(
+    kernel: KernelTypes, registers: offsets.Registers, events: bool, typed: bool
+) -> dict[str, int]:
     numbers = {call.name: index for index, call in _table().items() if index < syscalls.COMPAT}
     return {
         **syscalls.macros(),
-        **offsets.macros(kernel, registers, events),
+        **offsets.macros(kernel, registers, events, typed),
         **{f"STEP_{name.upper()}": number for name, number in _STEPS.items()},
         "NR_EXECVE": numbers["execve"],
         "NR_EXECVEAT": numbers["execveat"],
@@ -159,7 +191,7 @@ def _function(program: Any, name: str, kind: int) -> Any:
     try:
         return program.load_func(name.encode(), kind)
     except Exception as error:
-        raise CaptureError(f"the kernel refuses the BPF program {name}: {error}") from error
+        raise _RefusedError(f"the kernel refuses the BPF program {name}: {error}") from error
 
 
 def _attach(program: int, points: tuple[str, ...], raw: bool) -> int:

@@ -28,6 +28,7 @@ class Loader:
                 stdin=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
+                process_group=0,  # what a terminal sends is for the command, and ends that
             )
 
     def __enter__(self) -> Self:
@@ -40,7 +41,8 @@ class Loader:
         trace: TracebackType | None,
     ) -> None:
         if self._process.returncode is None:
-            self._process.communicate()  # without a request it ends
+            self._process.kill()
+            self._process.communicate()
         self._channel.close()
 
     def load(

@@ -162,7 +162,7 @@ def knows_uring(kernel: KernelTypes) -> bool:
     return _has_all(kernel, _URING_FIELDS)
 
 
-def _knows_types(kernel: KernelTypes) -> bool:
+def knows_types(kernel: KernelTypes) -> bool:
     """Does the verifier know the types of the current task and its registers? Since Linux 5.15.
 
     On arm64 it is not relied on before that has run there.
@@ -174,10 +174,11 @@ def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
     return all(kernel.offset(field) is not None for field in fields)
 
 
-def macros(kernel: KernelTypes, layout: Registers, events: bool) -> dict[str, int]:
+def macros(kernel: KernelTypes, layout: Registers, events: bool, typed: bool) -> dict[str, int]:
     """The macros ``AT_struct__field`` and what else depends on the kernel.
 
-    With ``events`` the programs get these instead of the arguments of tracepoints.
+    With ``events`` the programs get these instead of the arguments of tracepoints; with ``typed``
+    they load what the verifier knows the types of without a helper.
     """
     fields = kernel.offsets(_FIELDS)
     if knows_uring(kernel):
@@ -195,7 +196,7 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool) -> dict[str, in
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
         **(_X32 if platform.machine() == "x86_64" else {}),
-        **({"KNOWN_TYPES": 1} if events or _knows_types(kernel) else {}),
+        **({"KNOWN_TYPES": 1} if typed else {}),
         **({"ON_EVENTS": 1} if events else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,

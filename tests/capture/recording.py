@@ -148,9 +148,13 @@ class Recorder:
         return Recording(capture, done.returncode, done.stdout, done.stderr.decode())
 
     def start(
-        self, command: Sequence[Argument], *options: str, env: Mapping[str, str] | None = None
+        self,
+        command: Sequence[Argument],
+        *options: str,
+        env: Mapping[str, str] | None = None,
+        process_group: int | None = None,
     ) -> "Running":
-        """Begin to record ``command``."""
+        """Begin to record ``command``; in a process group of its own with 0 for that."""
         capture = self.new_capture()
         process = subprocess.Popen(
             command_line(capture, command, options),
@@ -158,6 +162,7 @@ class Recorder:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env or environment(),
+            process_group=process_group,
         )
         return Running(capture, process)
 

@@ -163,9 +163,10 @@ def test_signals_reach_the_command(record: Recorder) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_command_while_it_is_held_back(record: Recorder, number: int) -> None:
-    """A terminal sends one to the command, too."""
-    with record.start(["true"]) as running:
-        os.kill(running.command(), number)
+    """As a terminal sends one, to all of its foreground."""
+    with record.start(["true"], process_group=0) as running:
+        running.command()
+        os.killpg(running.process.pid, number)
         recording = running.finish()
     assert recording.code == 128 + number
     assert recording.stderr.startswith("snoop-capture: 0 events, ")
@@ -253,8 +254,9 @@ def test_a_name_that_is_not_utf8_is_escaped_in_the_session(
     assert [container["name"] for container in session["containers"]] == ["true\\xff"]
 
 
-def test_without_standard_streams(record: Recorder) -> None:
-    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "<&- 2>&-", ">&- 2>&-", "2>&-", "<&-"])
+def test_without_standard_streams(record: Recorder, streams: str) -> None:
+    closed = ["sh", "-c", f'exec "$@" {streams}', "sh"]
     recording = record(["sh", "-c", "[ -e /etc/hostname ]; exit 4"], wrapper=closed)
     assert recording.code == 4
     assert "/etc/hostname" in recording.paths
