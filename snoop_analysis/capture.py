@@ -399,7 +399,13 @@ class Capture:
             self._insert("sessions", [_session_row(number, session)])
             self._insert("losses", [(number, *loss) for loss in session.losses.items()])
             rows = [
-                (number, one.cgroup_id, numbers[self._identity(session, one)], one.name)
+                (
+                    number,
+                    one.cgroup_id,
+                    numbers[self._identity(session, one)],
+                    one.name,
+                    one.running,
+                )
                 for one in session.containers
             ]
             self._insert("container_cgroups", rows)

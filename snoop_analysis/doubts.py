@@ -91,6 +91,10 @@ def standing(replay: Replay, observed: Observed, closure: Closure) -> Standing:
                 for exe in sorted(observed.running)
             ),
             *(
+                f"{name} was running before recording began: {_BEFORE}"
+                for _, name in replay.query(statement("begun_before")).fetchall()
+            ),
+            *(
                 f"{path} was renamed or replaced while it was recorded: {_MOVED}"
                 for path in sorted(observed.moved)
             ),

@@ -29,6 +29,7 @@ class Container:
     """A container as ``session.json`` lists it.
 
     ``mounts`` are the places in it where something is mounted; empty where that is not known.
+    ``running`` are the processes that it had when recording began.
     """
 
     cgroup_id: int
@@ -37,6 +38,7 @@ class Container:
     image: str | None
     image_digest: str | None
     mounts: tuple[str, ...] = ()
+    running: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +390,7 @@ def _containers(said: Any, path: Path) -> Iterator[Container]:
             image=_text(entry.get("image")),
             image_digest=_text(entry.get("image_digest")),
             mounts=_mounts(entry.get("mounts")),
+            running=_count(entry.get("running")),
         )
 
 
@@ -409,7 +412,7 @@ def _lost_results(said: Any) -> int:
 
 def _count(said: Any) -> int:
     """A number of things; 0 where it is none."""
-    return said if isinstance(said, int) and said > 0 else 0
+    return said if isinstance(said, int) and 0 < said < 1 << 63 else 0
 
 
 def _losses(said: Any, path: Path) -> dict[str, int]:

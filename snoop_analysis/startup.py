@@ -42,8 +42,8 @@ def begun_before(replay: Replay) -> list[str]:
     """The containers that were running when recording began: what they touched first is unknown."""
     replay.execute(statement("calls"))
     replay.execute("CREATE OR REPLACE TABLE counted AS SELECT * FROM chosen")
-    running = replay.query(statement("running")).project("container_no").distinct()
-    numbers = {number for (number,) in running.fetchall()}
+    begun = [replay.query(statement(name)) for name in ("running", "begun_before")]
+    numbers = {row[0] for relation in begun for row in relation.fetchall()}
     names = replay.query("SELECT container_no, name FROM chosen ORDER BY container_no").fetchall()
     return [name for number, name in names if number in numbers]
 

@@ -48,6 +48,8 @@ class _Known:
     last_seen: str
     container: Container | None
     pod_uid: str | None
+    running: int
+    """Processes that were in it when the recording began."""
     mounts: list[Mount] = field(default_factory=list)
     mount_readings: int = 0
 
@@ -70,7 +72,9 @@ class Containers:
         self._known: dict[int, _Known] = {}
         self._arrivals = Arrivals()
         self._watch = watch
+        self._begins = True
         self.look()
+        self._begins = False
 
     def fileno(self) -> int:
         """Readable when there is a new cgroup: ``look`` then."""
@@ -120,7 +124,9 @@ class Containers:
         if known is None:
             path = PurePosixPath("/", directory.relative_to(self._target.tree))
             below = str(PurePosixPath(root.name, directory.relative_to(root)))
-            known = _Known(identity, path, below, time, time, container_of(path), _pod_of(path))
+            running = _processes(directory) if self._begins else 0
+            found = container_of(path), _pod_of(path)
+            known = _Known(identity, path, below, time, time, *found, running)
             self._known[identity] = known
             self._await_arrivals(directory)
         known.last_seen = time
@@ -161,6 +167,7 @@ class Containers:
             "pod_uid": known.pod_uid,
             "first_seen": known.first_seen,
             "last_seen": known.last_seen,
+            "running": known.running or None,
             "mounts": [mount.entry() for mount in known.mounts] or None,
         }
         return {k: v for k, v in {**image, **told, **entry}.items() if v is not None}
@@ -179,6 +186,14 @@ def _id_now(directory: Path) -> int | None:
         return cgroups.cgroup_id(directory)
     except FileNotFoundError:
         return None
+
+
+def _processes(directory: Path) -> int:
+    """How many are in a cgroup, also those that cannot be seen from here."""
+    try:
+        return len((directory / "cgroup.procs").read_text().split())
+    except OSError:  # it has been removed
+        return 0
 
 
 def _pod_of(path: PurePosixPath) -> str | None:

@@ -35,7 +35,8 @@ CREATE TABLE container_cgroups (
     session_no UINTEGER,
     cgroup_id UBIGINT,
     container_no UINTEGER,
-    name VARCHAR
+    name VARCHAR,
+    running BIGINT                                   -- processes that it had when recording began
 );
 
 CREATE TABLE losses (

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods, containers and cgroups found in a real cgroup tree, from inside and from outside."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +172,26 @@ def test_names_of_what_was_met(tree: Path) -> None:
     assert scope["cgroup_path"] == "/" + str(web.parent.relative_to(cgroups.mount_point()))
     (gone,) = (entry for entry in met.values() if entry["name"].endswith("/container"))
     assert gone["first_seen"] <= gone["last_seen"] < scope["last_seen"]
+
+
+def test_what_was_running_at_the_beginning(tree: Path) -> None:
+    before, after = made(tree / "before"), tree / "after"
+    with contextlib.ExitStack() as ending:
+        ending.enter_context(sleeping(before))
+        ending.enter_context(sleeping(before))
+        containers = Containers(cgroup_target([tree]))
+        made(after)
+        ending.enter_context(sleeping(after))
+        containers.look()
+    running = {entry["name"]: entry.get("running") for entry in containers.entries()}
+    assert running == {tree.name: None, f"{tree.name}/before": 2, f"{tree.name}/after": None}
+
+
+@contextlib.contextmanager
+def sleeping(cgroup: Path) -> Iterator[None]:
+    """A process in a cgroup."""
+    with subprocess.Popen(inside(cgroup, "sleep", "60")) as process:
+        while str(process.pid) not in (cgroup / "cgroup.procs").read_text().split():
+            time.sleep(0.01)
+        yield
+        process.terminate()

@@ -289,6 +289,7 @@ def test_why_names_every_step(judged: Judge) -> None:
     assert list(answer.judgement.why("/usr/bin/never")) == ["/usr/bin/never: not observed"]
 
 
+APP = {"cgroup_id": 1, "name": "app"}
 DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
     (
         {},
@@ -310,6 +311,12 @@ DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
     ({"path": "m.py"}, {}, "1 relative paths have no known directory"),
     ({"path": None}, {}, "1 paths could not be read"),
     ({"exe": "/usr/bin/prog"}, {}, "/usr/bin/prog was running before recording began"),
+    (
+        {},
+        {"containers": [{"cgroup_id": 1, "name": "web", "running": 2}]},
+        "web was running before recording began",
+    ),
+    ({}, {"containers": [APP, {"cgroup_id": 9, "name": "pause", "running": 1}]}, ""),
     ({"path": "/data/tool"} | EXEC, {}, "/data/tool was executed and is not in the image"),
     ({"cgroup_id": 9}, {}, "no event of these containers was recorded"),
     (
