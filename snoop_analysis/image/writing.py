@@ -62,7 +62,8 @@ def write_image(image: Image, kept: Mapping[str, Inode], path: AnyPath) -> None:
     with (
         replaced(path, image.name) as target,
         target.open("w+b") as file,
-        tarfile.open(fileobj=file, mode="w") as archive,
+        # GNU's header is one block whatever the size, for which a place is left before the layer.
+        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive,
     ):
         start = file.tell() + tarfile.BLOCKSIZE
         layer = _place_layer(kept, file)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from snoop_analysis.capture import Capture
 from snoop_analysis.cli import cli
 from snoop_analysis.errors import OptionError
-from snoop_analysis.image import Kind, open_image
+from snoop_analysis.image import Kind, open_image, writing
 from snoop_analysis.image.writing import write_image, write_root
 from snoop_analysis.judging import judge
 from snoop_analysis.keeping import write_list
@@ -94,6 +94,28 @@ def test_the_same_files_give_the_same_bytes(
     for name in ("one", "two"):
         unused(capture, image, option, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_layer_of_eight_gibibytes_is_whole(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From this size on it does not fit into the number that an ordinary header has for it."""
+    size = 8 << 30
+
+    def place_layer(_: object, file: IO[bytes]) -> tuple[str, int]:
+        start = file.seek(tarfile.BLOCKSIZE)
+        file.write(b"first")
+        file.truncate(start + size)
+        return "0" * 64, size
+
+    monkeypatch.setattr(writing, "_place_layer", place_layer)
+    write_image(open_image(image), {}, tmp_path / "slim.tar")
+    with tarfile.open(tmp_path / "slim.tar") as archive:
+        blob = archive.getmember(f"blobs/sha256/{'0' * 64}")
+        content = archive.extractfile(blob)
+        assert content is not None
+        assert (blob.size, content.read(5)) == (size, b"first")
+        assert "index.json" in archive.getnames()
 
 
 OUTPUTS = [
