@@ -93,7 +93,7 @@ def judge(
     )
     whole = (policy or Policy()) + preset(SYSTEM)
     if keep_metadata:
-        whole += Policy(keep=tuple(metadata(installed(image)[0])))
+        whole += Policy(names=tuple(metadata(installed(image)[0])))
     observed = observe(replay, image)
     closure = close(image, observed, whole, without_rules)
     judgement = Judgement(image, observed, closure, whole, not drop_looked_at)

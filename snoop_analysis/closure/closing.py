@@ -156,8 +156,13 @@ def close(
     closure.apply(rules)
     closure.needed = frozenset(closure.reasons)
     wanted = matcher(policy.keep)
+    kept = Reason("policy", "kept by policy")
     for path in [one for one in image.files if wanted.match(one)]:
-        closure.keep(path, Reason("policy", "kept by policy"), _may_be_executed(image, path))
+        closure.keep(path, kept, _may_be_executed(image, path))
+    for name in policy.names:
+        end = image.find(name).end
+        if end is not None:
+            closure.keep_name(name, kept, _may_be_executed(image, end))
     closure.apply(rules)
     return closure
 

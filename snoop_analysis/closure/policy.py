@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import bracex
 import yaml
 from wcmatch import glob
 
@@ -27,7 +29,8 @@ from snoop_analysis.image import Image
 
 PRESETS: Final = ("python", "node", "java", "nginx")
 _EVERYWHERE: Final = "system"  # is applied to every image
-_FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.BRACE | glob.FORCEUNIX
+_FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX
+_MOST_EXPANDED: Final = 1000
 _HERE: Final = "{directory}"
 
 
@@ -42,15 +45,27 @@ class FileSet:
 
 @dataclass(frozen=True)
 class Policy:
-    """What to keep, what to drop, and what belongs together."""
+    """What to keep, what to drop, and what belongs together.
+
+    Attributes:
+        keep, drop: patterns, their braces expanded.
+        sets: files that are used together.
+        names: what to keep, too: paths as they are, no patterns.
+    """
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     sets: tuple[FileSet, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __add__(self, other: Policy) -> Policy:
         """Both; what one keeps the other does not drop."""
-        return Policy(self.keep + other.keep, self.drop + other.drop, self.sets + other.sets)
+        return Policy(
+            self.keep + other.keep,
+            self.drop + other.drop,
+            self.sets + other.sets,
+            self.names + other.names,
+        )
 
 
 def load(path: Path) -> Policy:
@@ -121,7 +136,18 @@ def _patterns(said: dict[str, Any], key: str, source: str) -> tuple[str, ...]:
     for one in found:
         if not one.startswith(("/", _HERE)):
             raise OptionError(f"{source}: the pattern {one!r} has to start with /")
-    return tuple(found)
+    return tuple(chain.from_iterable(_expanded(one, source) for one in found))
+
+
+def _expanded(pattern: str, source: str) -> list[str]:
+    """The patterns that one with braces stands for."""
+    try:
+        return bracex.expand(pattern, keep_escapes=True, limit=_MOST_EXPANDED)
+    except (bracex.ExpansionLimitException, RecursionError) as error:
+        raise OptionError(
+            f"{source}: the braces of the pattern {pattern!r} stand for more than "
+            f"{_MOST_EXPANDED:,} patterns: use *"
+        ) from error
 
 
 @cache
@@ -129,7 +155,7 @@ def matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
     """What matches each path that one of ``patterns`` means; ``/a/**`` also means ``/a``."""
     if not patterns:
         return re.compile(r"(?!)")
-    wanted, _ = glob.translate([one.rstrip("/") or "/" for one in patterns], flags=_FLAGS)
+    wanted, _ = glob.translate([one.rstrip("/") or "/" for one in patterns], flags=_FLAGS, limit=0)
     return re.compile("|".join(f"(?:{one})" for one in wanted))
 
 

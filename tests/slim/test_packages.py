@@ -239,3 +239,18 @@ def test_packages_of_which_nothing_was_observed_come_first(tmp_path: Path) -> No
     kept = judge(Capture(capture), image, keep_metadata=True).judgement.kept
     assert "/app/node_modules/@scope/pad/package.json" in kept
     assert "/app/node_modules/@scope/pad/package.json" not in answer.judgement.kept
+
+
+def test_metadata_is_kept_by_its_names(tmp_path: Path) -> None:
+    names = ["[ab]", *(f"p{number}" for number in range(300))]
+    ends = "list", "md5sums", "postinst"
+    about = [f"usr/lib/dpkg/info/{name}.{end}" for name in names for end in ends]
+    status = "".join(f"Package: {name}\nVersion: 1\n\n" for name in names).encode()
+    files = {"usr/lib/dpkg/status": status, "usr/lib/dpkg/info/a.list": b""}
+    files |= dict.fromkeys(about, b"")
+    image = image_of(tmp_path / "image.tar", files, {"var/lib/dpkg": "../../usr/lib/dpkg"})
+    capture = Capture(write_session(tmp_path / "capture", []))
+    kept = judge(capture, image, keep_metadata=True).judgement.kept
+    assert {f"/{one}" for one in about} <= set(kept)
+    assert {"/var/lib/dpkg", "/usr/lib/dpkg/status"} <= set(kept)
+    assert "/usr/lib/dpkg/info/a.list" not in kept

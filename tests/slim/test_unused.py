@@ -486,6 +486,12 @@ def test_policies(judged: Judge) -> None:
     assert verdict(answer, "/app/opened") == "needed by a used file"
 
 
+def test_a_policy_of_many_patterns(judged: Judge) -> None:
+    patterns = [*(f"/none/{number}" for number in range(1_000)), "/app/{m,other}.py"]
+    kept = judged([], policy=parse(f"keep: {patterns}", "policy.yaml")).judgement.kept
+    assert {"/app/m.py", "/app/other.py"} <= set(kept)
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
@@ -535,6 +541,10 @@ def test_what_stays_keeps_its_directories(judged: Judge) -> None:
         ("[", "is not YAML"),
         ("- a", "has to be a table"),
         ("sets: {x: {keep: []}, y: 1}", "sets: y has to be a table"),
+        ("keep: ['/{1..2000}']", "'/{1..2000}' stand for more than 1,000 patterns"),
+        pytest.param(
+            f"drop: ['/{'{a,' * 5_000}']", "stand for more than 1,000 patterns", id="nested braces"
+        ),
     ],
 )
 def test_a_policy_that_is_none(everything: Path, tmp_path: Path, text: str, said: str) -> None:
