@@ -60,8 +60,9 @@ class Places:
     @cached_property
     def directories(self) -> list[str]:
         """Where loaders look in this image, in order."""
-        configured = [*self._configured("/etc/ld.so.conf", 0), *self._musl_path(), *self._cached()]
-        return list(dict.fromkeys([*configured, *self._multiarch, *_DEFAULT]))
+        configured = self._configured("/etc/ld.so.conf", 0, set())
+        found = [*configured, *self._musl_path(), *self._cached(), *self._multiarch, *_DEFAULT]
+        return list(dict.fromkeys(found))
 
     @cached_property
     def _multiarch(self) -> list[str]:
@@ -73,14 +74,18 @@ class Places:
             if "-linux-" in one
         ]
 
-    def _configured(self, path: str, depth: int) -> Iterator[str]:
-        """The directories that ld.so.conf names, those of the files it includes too."""
+    def _configured(self, path: str, depth: int, read: set[str]) -> Iterator[str]:
+        """The directories that ld.so.conf names, those of the files it includes too, each once."""
+        if path in read:
+            return
+        read.add(path)
         text = self.image.read(path, _LARGEST_CONF) or b""
         for line in text.decode(errors="surrogateescape").splitlines():
             words = line.partition("#")[0].split()
             if words[:1] == ["include"] and depth < 8:
                 included = chain.from_iterable(map(self._matching, words[1:]))
-                yield from chain.from_iterable(self._configured(one, depth + 1) for one in included)
+                for one in included:
+                    yield from self._configured(one, depth + 1, read)
             elif len(words) == 1 and words[0].startswith("/"):
                 yield words[0].partition("=")[0].rstrip("/")
 

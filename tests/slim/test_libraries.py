@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from snoop_analysis import Capture
+from snoop_analysis.closure.places import Places
 from snoop_analysis.image import Config, Image
 from snoop_analysis.image.directory import read_directory
 from snoop_analysis.judging import judge
@@ -259,3 +260,11 @@ def test_the_libc_of_musl_is_its_loader(tmp_path: Path) -> None:
     answer = judge(Capture(capture), Image("root", read_directory(root)))
     assert "/lib/ld-musl-x86_64.so.1" in answer.judgement.kept
     assert not [one for one in answer.notes if "not in the image" in one]
+
+
+def test_a_configuration_that_includes_itself_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/ld.so.conf").write_text("include ld.so.conf *.conf\n" * 20 + "/opt/a\n")
+    (tmp_path / "etc/more.conf").write_text("/opt/b\ninclude *.conf\n")
+    image = Image("root", read_directory(tmp_path))
+    assert Places(image).directories[:2] == ["/opt/b", "/opt/a"]
