@@ -188,6 +188,7 @@ def _entry(member: tarfile.TarInfo, blob: Extent, source: str, layer: int) -> En
         raise ImageError(f"the entry {member.name!r} is of a kind no image has")
     if member.issym() and len(member.linkname) > LONGEST_PATH:
         raise ImageError(f"the link {member.name!r} leads to more than a path can be")
+    _check_numbers(member)
     inode = Inode(
         kind=kind,
         mode=member.mode & 0o7777,
@@ -206,6 +207,15 @@ def _entry(member: tarfile.TarInfo, blob: Extent, source: str, layer: int) -> En
         content=_content(member, blob) if kind is Kind.FILE else None,
     )
     return Entry(names, inode, [])
+
+
+def _check_numbers(member: tarfile.TarInfo) -> None:
+    """Linux has 32 bits for an owner, at most 20 for a device; some tools write owners as -2."""
+    if max(member.uid.bit_length(), member.gid.bit_length()) > 32:
+        raise ImageError(f"the entry {member.name!r} has an owner that no file can have")
+    device = {member.devmajor, member.devminor} if member.ischr() or member.isblk() else set()
+    if any(number not in range(1 << 20) for number in device):
+        raise ImageError(f"the entry {member.name!r} is a device that there cannot be")
 
 
 def _content(member: tarfile.TarInfo, blob: Extent) -> Content:

@@ -288,6 +288,8 @@ HOSTILE: list[tuple[str, list[Item], str]] = [
     ("below a loop", [link("a", "a"), entry("a/b", b"")], "below 'a', no directory"),
     ("long name", [entry("a/" * 3000 + "a", b"")], "longer than a path"),
     ("long link", [link("a", "b/" * 3000)], "leads to more than a path can be"),
+    ("owner", [entry("a", pax_headers={"uid": f"{1 << 70}"})], "an owner that no file can have"),
+    ("group", [entry("a", pax_headers={"gid": f"{1 << 32}"})], "an owner that no file can have"),
 ]
 
 
@@ -313,6 +315,16 @@ def test_links_and_devices_are_only_noted(tmp_path: Path) -> None:
         "/etc": Kind.DIRECTORY,
         "/etc/shadow": b"fake",
     }
+
+
+@pytest.mark.parametrize("number", [1 << 40, -1])
+def test_a_device_that_there_cannot_be_is_refused(tmp_path: Path, number: int) -> None:
+    device = tarfile.TarInfo("null")
+    device.type, device.devmajor = tarfile.CHRTYPE, number
+    file = tmp_path / "image.tar"
+    file.write_bytes(device.tobuf(tarfile.GNU_FORMAT) + bytes(2 * tarfile.BLOCKSIZE))
+    with pytest.raises(ImageError, match="'null' is a device that there cannot be"):
+        open_image(file)
 
 
 @pytest.mark.parametrize("cut", [700, 5_000, 20_600, 20_992])
