@@ -28,15 +28,20 @@ def check_outputs(paths: Iterable[AnyPath | None], inputs: Iterable[AnyPath] = (
         OptionError: a path is one of these, by whatever name, or has the name of a session's file
             in a session.
     """
-    read = [Path(one).resolve() for one in inputs]
+    read = [_resolved(one) for one in inputs]
     for given in (one for one in paths if one):
-        target = Path(given).resolve()
+        target = _resolved(given)
         if target.is_file() and any(_holds(one, target) for one in read):
             raise OptionError(f"{given} is what is read: write to another file")
         if target.name.startswith(_OF_SESSIONS) and _is_session(target.parent):
             raise OptionError(
                 f"{given} would be a file of the capture {target.parent}: write to another one"
             )
+
+
+def _resolved(path: AnyPath) -> Path:
+    """A path without links; of links in a circle (which ``Path.resolve`` refuses) one of them."""
+    return Path(os.path.realpath(path))
 
 
 def _holds(read: Path, target: Path) -> bool:
@@ -72,7 +77,7 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
     if path.exists() and not path.is_file() and not path.is_dir():
         yield path  # not resolved: /dev/stdout may lead to what has no path
         return
-    target = path.resolve()
+    target = _resolved(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

@@ -31,7 +31,7 @@ class DirectoryStore:
     def get(self, name: str) -> Extent | None:
         """The file with this name; null if there is none."""
         try:
-            path = (self._root / name).resolve()
+            path = Path(os.path.realpath(self._root / name))  # Path.resolve refuses circles
         except ValueError:  # no name of a file: it has a NUL, or half of a surrogate pair
             return None
         if not path.is_relative_to(self._root) or not path.is_file():

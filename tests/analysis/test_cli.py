@@ -223,6 +223,13 @@ def test_a_report_that_cannot_be_written(record: Record, tmp_path: Path) -> None
     assert str(tmp_path / "file") in done.stderr
 
 
+def test_an_output_may_be_a_link_to_itself(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "r.json").symlink_to("r.json")
+    done = analyze(record(EVENTS), "--report", tmp_path / "r.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "r.json").read_text())
+
+
 @pytest.mark.parametrize(
     "words",
     [

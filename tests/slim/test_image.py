@@ -356,6 +356,13 @@ def test_a_layer_outside_of_the_layout_is_not_read(tmp_path: Path) -> None:
         open_image(layout)
 
 
+def test_a_file_of_a_layout_that_is_a_link_to_itself_is_not_there(tmp_path: Path) -> None:
+    layout = as_directory(oci_layout([BASE]), tmp_path / "layout")
+    (layout / "index.json").unlink()
+    (layout / "index.json").symlink_to("index.json")
+    assert "/index.json" in open_image(layout).files  # a directory like any other
+
+
 def test_a_bomb_of_zeros_takes_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "image.tar.gz"
     big = tarfile.TarInfo("zeros")
