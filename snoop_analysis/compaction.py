@@ -15,6 +15,8 @@ from snoop_analysis.errors import CaptureError
 from snoop_analysis.segments import segment_file
 from snoop_analysis.sessions import Finder, Session
 from snoop_format.session import (
+    SESSION_FILE,
+    open_name,
     put_in_place,
     read_session,
     sealed_name,
@@ -48,12 +50,16 @@ def _compact_session(session: Session, rows: int) -> str:
         return f"{session.directory} is left as it is: it has not ended"
     if before < 2 or -(-sum(one.rows for one in session.segments) // rows) >= before:
         return f"{session.directory} is left as it is: its segments are large enough"
+    for entry in _others(session.directory):
+        if entry.is_dir() and not entry.is_symlink():
+            return f"{session.directory} is left as it is: move {entry.name} in it elsewhere"
     new = session.directory.with_name(session.directory.name + ".compacting")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=session.directory.stat().st_mode & 0o777)
     try:
         entries = _write(session, new, rows)
-        _keep_other_files(session, new)
+        for entry in _others(session.directory):
+            os.link(entry, new / entry.name, follow_symlinks=False)
         write_session(new, read_session(session.directory) | {"segments": entries})
         _exchange(new, session.directory)
     except OSError as error:
@@ -111,12 +117,11 @@ def _write_segment(pieces: Sequence[pa.Table], directory: Path, number: int) -> 
     return segment_entry(path, segment.rows, segment.first_seq, segment.last_seq)
 
 
-def _keep_other_files(session: Session, directory: Path) -> None:
-    """Link what else is in the session's directory into the new one."""
-    ours = {path.name for _, path in segments(session.directory)} | {"session.json"}
-    for entry in session.directory.iterdir():
-        if entry.name not in ours and entry.is_file():
-            os.link(entry, directory / entry.name)
+def _others(directory: Path) -> list[Path]:
+    """What is in the directory of a session besides it."""
+    sealed = {path.name: open_name(number) for number, path in segments(directory)}
+    ours = {SESSION_FILE, *sealed, *sealed.values()}  # of a sealed one the open one may be left
+    return [entry for entry in directory.iterdir() if entry.name not in ours]
 
 
 def _exchange(new: Path, old: Path) -> None:

@@ -220,12 +220,15 @@ def test_verify_sequence(record: Record, seqs: tuple[int, ...], fault: str) -> N
 def test_compact(record: Record) -> None:
     path = record([{"path": f"/{n}"} for n in range(10)], segments=5, **ENDED)
     (path / "note.txt").write_text("kept")
+    (path / "link").symlink_to("nowhere")
+    write_open(path / open_name(2), [{"path": "/2"}, {"path": "/3"}], 2)
     (path / sealed_name(1)).unlink()
     wanted = Capture(path).replay().report()
     done = run("compact", path, "--rows", 5)
     assert f"{path}: 4 segments are now 2" in done.stdout
     assert [number for number, _ in segments(path)] == [2, 3]
     assert (path / "note.txt").read_text() == "kept"
+    assert (path / "link").readlink() == Path("nowhere")
     assert not list(path.parent.glob("*.compacting"))
     got = Capture(path).replay().report()
     assert got.as_dict() == wanted.as_dict()
@@ -236,6 +239,15 @@ def test_compact_leaves_a_running_session(record: Record) -> None:
     path = record(EVENTS, segments=5, ended_at=None)
     assert "has not ended" in run("compact", path).stdout
     assert len(list(segments(path))) == 5
+
+
+def test_compact_loses_no_directory(record: Record) -> None:
+    path = record(EVENTS, segments=5, **ENDED)
+    (path / "notes").mkdir()
+    (path / "notes/a.txt").write_text("kept")
+    done = run("compact", path)
+    assert done.stdout == f"{path} is left as it is: move notes in it elsewhere\n"
+    assert (path / "notes/a.txt").read_text() == "kept"
 
 
 def test_tail(record: Record) -> None:
