@@ -11,7 +11,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snoop_analysis.errors import CaptureError
+from snoop_analysis.columns import value_type
+from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.segments import segment_file
 from snoop_analysis.sessions import Finder, Session
 from snoop_format.session import (
@@ -62,8 +63,9 @@ def _compact_session(session: Session, rows: int) -> str:
             os.link(entry, new / entry.name, follow_symlinks=False)
         write_session(new, read_session(session.directory) | {"segments": entries})
         _exchange(new, session.directory)
-    except OSError as error:
-        raise CaptureError(f"cannot compact {session.directory}: {error.strerror}") from error
+    except (OSError, pa.ArrowException) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or first_line(error)
+        raise CaptureError(f"cannot compact {session.directory}: {reason}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return f"{session.directory}: {before} segments are now {len(entries)}"
@@ -71,9 +73,7 @@ def _compact_session(session: Session, rows: int) -> str:
 
 def _write(session: Session, directory: Path, rows: int) -> list[dict[str, Any]]:
     """Write the new segments; their entries in ``session.json``."""
-    columns = pa.unify_schemas(
-        [one.columns for one in session.segments], promote_options="permissive"
-    )
+    columns = _columns([one.columns for one in session.segments])
     entries: list[dict[str, Any]] = []
     pending: list[pa.Table] = []
     first = session.segments[0].number  # earlier ones were removed: the reader must still see that
@@ -89,6 +89,18 @@ def _write(session: Session, directory: Path, rows: int) -> list[dict[str, Any]]
     if written != wanted:
         raise CaptureError(f"compacting {session.directory} gave {written} events, not {wanted}")
     return entries
+
+
+def _columns(segments: Sequence[pa.Schema]) -> pa.Schema:
+    """The columns of all segments; without dictionaries if not all have them alike."""
+    try:
+        return pa.unify_schemas(segments, promote_options="permissive")
+    except pa.ArrowTypeError:
+        plain = [
+            pa.schema([(column.name, value_type(column.type)) for column in columns])
+            for columns in segments
+        ]
+        return pa.unify_schemas(plain, promote_options="permissive")
 
 
 def _pieces(session: Session, columns: pa.Schema, rows: int) -> Iterator[pa.Table]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from snoop_analysis import Capture
 from snoop_analysis.cli import COMMANDS, cli
-from snoop_analysis.errors import AnalysisError
+from snoop_analysis.errors import AnalysisError, CaptureError
 from snoop_format.session import (
     SESSION_FILE,
     open_name,
@@ -239,6 +241,32 @@ def test_compact_leaves_a_running_session(record: Record) -> None:
     path = record(EVENTS, segments=5, ended_at=None)
     assert "has not ended" in run("compact", path).stdout
     assert len(list(segments(path))) == 5
+
+
+def retyped(path: Path, column: str, kind: pa.DataType) -> None:
+    """Write a segment again, with another type of a column."""
+    table = pq.read_table(path)
+    field = table.schema.field(column).with_type(kind)
+    index = table.column_names.index(column)
+    pq.write_table(table.set_column(index, field, table[column].cast(kind)), path)
+
+
+def test_compact_takes_the_types_of_other_writers(record: Record) -> None:
+    path = record(EVENTS, segments=2, **ENDED)
+    wanted = Capture(path).replay().report()
+    retyped(path / sealed_name(2), "comm", pa.string())
+    assert "2 segments are now 1" in run("compact", path).stdout
+    assert Capture(path).replay().report().as_dict() == wanted.as_dict()
+
+
+def test_compact_leaves_types_that_do_not_go_together(record: Record) -> None:
+    path = record(EVENTS, segments=2, **ENDED)
+    retyped(path / sealed_name(2), "ts", pa.int64())
+    before = {one: one.read_bytes() for one in path.iterdir()}
+    error = run("compact", path).exception
+    assert isinstance(error, CaptureError)
+    assert str(error).startswith(f"cannot compact {path}: Unable to merge: Field ts")
+    assert {one: one.read_bytes() for one in path.iterdir()} == before
 
 
 def test_compact_loses_no_directory(record: Record) -> None:
