@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from snoop_analysis.columns import value_type
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.segments import segment_file
-from snoop_analysis.sessions import Finder, Session
+from snoop_analysis.sessions import COMPACTING, Finder, Session
 from snoop_format.session import (
     SESSION_FILE,
     open_name,
@@ -46,6 +46,8 @@ def compact(paths: Sequence[str], rows: int) -> Iterator[str]:
 
 
 def _compact_session(session: Session, rows: int) -> str:
+    new = session.directory.with_name(session.directory.name + COMPACTING)
+    shutil.rmtree(new, ignore_errors=True)
     before = len(session.segments)
     if session.ended_at is None or any(one.unsealed for one in session.segments):
         return f"{session.directory} is left as it is: it has not ended"
@@ -54,8 +56,6 @@ def _compact_session(session: Session, rows: int) -> str:
     for entry in _others(session.directory):
         if entry.is_dir() and not entry.is_symlink():
             return f"{session.directory} is left as it is: move {entry.name} in it elsewhere"
-    new = session.directory.with_name(session.directory.name + ".compacting")
-    shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=session.directory.stat().st_mode & 0o777)
     try:
         entries = _write(session, new, rows)

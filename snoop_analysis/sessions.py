@@ -21,6 +21,7 @@ from snoop_format.summary import SUMMARY_FILE, Dropped, read_dropped
 Found = TypeVar("Found")
 Key = tuple[str, str]  # host and id of a session
 _NAMES: Final = "their names are events-00000001.parquet, events-00000002.parquet and so on"
+COMPACTING: Final = ".compacting"  # what a killed compaction leaves beside its session
 SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 
 
@@ -269,20 +270,27 @@ def _sessions_below(root: Path) -> list[Path]:
         matches = [Path(match) for match in sorted(glob(str(root)))]  # noqa: PTH207
         if not matches:
             raise CaptureError(f"there is no capture at {root}: no such directory")
-        return [one for match in matches if match.is_dir() for one in _sessions_below(match)]
+        directories = [one for one in matches if one.is_dir() and not _is_left_over(one)]
+        return [one for directory in directories for one in _sessions_below(directory)]
     if not root.is_dir():
         raise CaptureError(
             f"{root} is a file; a capture is a directory that holds {session_files.SESSION_FILE}"
         )
     if _looks_like_session(root):
         return [root]
-    found = [entry for entry in sorted(root.iterdir()) if _looks_like_session(entry)]
+    entries = [one for one in sorted(root.iterdir()) if not _is_left_over(one)]
+    found = [entry for entry in entries if _looks_like_session(entry)]
     if not found:
         raise CaptureError(
             f"{root} holds no capture: neither it nor a directory in it "
             f"has a {session_files.SESSION_FILE}"
         )
     return found
+
+
+def _is_left_over(directory: Path) -> bool:
+    """Whether a compaction was killed: the session itself is whole, before and after."""
+    return directory.suffix == COMPACTING and _looks_like_session(directory.with_suffix(""))
 
 
 def _looks_like_session(directory: Path) -> bool:

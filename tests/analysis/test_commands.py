@@ -243,6 +243,16 @@ def test_compact_leaves_a_running_session(record: Record) -> None:
     assert len(list(segments(path))) == 5
 
 
+@pytest.mark.parametrize("number", [5, 1])  # segments: killed before they changed places, or after
+def test_compact_removes_what_a_killed_one_left(tmp_path: Path, number: int) -> None:
+    path = write_session(tmp_path / "s", EVENTS, number, session_id="s", **ENDED)
+    left = write_session(tmp_path / "s.compacting", EVENTS, 5, session_id="s", **ENDED)
+    (left / SESSION_FILE).unlink()
+    assert run(tmp_path).exit_code == run(f"{tmp_path}/*").exit_code == 0
+    assert run("compact", tmp_path).exit_code == 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def retyped(path: Path, column: str, kind: pa.DataType) -> None:
     """Write a segment again, with another type of a column."""
     table = pq.read_table(path)
