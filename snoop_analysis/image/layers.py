@@ -82,14 +82,22 @@ class Stack:
         return Node(inode)
 
 
+def _at(root: Node, names: Sequence[str]) -> Node | None:
+    """What lower layers have at this very path: a layer's directory replaces a link below it."""
+    node: Node | None = root
+    for name in names:
+        node = node.children.get(name) if node else None
+    return node
+
+
 def _empty(root: Node, names: Sequence[str]) -> None:
-    directory = _lookup(root, names)
+    directory = _at(root, names)
     if directory is not None:
         directory.children.clear()
 
 
 def _remove(root: Node, names: Sequence[str], name: str) -> None:
-    directory = _lookup(root, names)
+    directory = _at(root, names)
     if directory is not None:
         directory.children.pop(name, None)
 

@@ -195,6 +195,14 @@ LAYERED: list[tuple[list[list[Item]], dict[str, object]]] = [  # layers, what th
         {"/d": Kind.DIRECTORY, "/d/x": b"1"},
     ),
     ([[entry("A", b"1"), entry("a", b"2")], [entry(".wh.A", b"")]], {"/a": b"2"}),
+    (  # a directory in the place of a lower layer's link: what that led to stays
+        [[link("a", "b"), entry("b/x", b"1")], [entry("a"), entry("a/.wh..wh..opq", b"")]],
+        {"/a": Kind.DIRECTORY, "/b": Kind.DIRECTORY, "/b/x": b"1"},
+    ),
+    (
+        [[link("a", "b"), entry("b/x", b"1")], [entry("a"), entry("a/.wh.x", b"")]],
+        {"/a": Kind.DIRECTORY, "/b": Kind.DIRECTORY, "/b/x": b"1"},
+    ),
 ]
 
 
