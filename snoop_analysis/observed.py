@@ -6,12 +6,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from snoop_analysis.image import Image, Kind
+from snoop_analysis.image import Image, Kind, Way
 from snoop_analysis.image.tree import Node, components, find
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.sqltext import statement
@@ -218,16 +218,35 @@ def _below(root: str, path: str) -> str:
     return path if not root else root if path == "/" else root + path
 
 
+def _find(prefix: str, root: Node, name: str, mounts: Sequence[str], follow: bool = True) -> Way:
+    """As ``tree.find`` from ``root``, which is at ``prefix`` of the image.
+
+    ``mounts`` and all paths of the way begin at the image's root.
+    """
+    if not prefix:
+        return find(root, name, follow, mounts)
+    if prefix in mounts:
+        return Way(None, None, (prefix,), mount=prefix)
+    own = [one.removeprefix(prefix) for one in mounts if one.startswith(f"{prefix}/")]
+    way = find(root, name, follow, own)
+    return replace(
+        way,
+        end=way.end and _below(prefix, way.end),
+        passed=tuple(_below(prefix, one) for one in way.passed),
+        stopped_at=way.stopped_at and _below(prefix, way.stopped_at),
+        mount=way.mount and _below(prefix, way.mount),
+    )
+
+
 def _leads_to(prefix: str, root: Node, name: str, end: str, mounts: Sequence[str]) -> bool:
-    """Whether ``name`` leads to ``end``, or to something mounted that ``end`` is in.
+    """Whether ``name`` may lead to ``end``: to it, or to something mounted that ``end`` is in.
 
     Both begin at ``root``, which is at ``prefix`` of the image; ``mounts`` begin at the image's.
     """
-    way = find(root, name)
-    if way.end is not None and way.end == find(root, end).end:
-        return True
-    passed = [_below(prefix, one) for one in (*way.passed, way.missing) if one]
-    return any(one in mounts and f"{_below(prefix, end)}/".startswith(f"{one}/") for one in passed)
+    way = _find(prefix, root, name, mounts)
+    if way.mount is not None:
+        return f"{_below(prefix, end)}/".startswith(f"{way.mount}/") or bool(way.unsure)
+    return way.end is not None and way.end == _find(prefix, root, end, mounts).end
 
 
 def _may_be_the_images(mount: str, node: Node | None) -> bool:
@@ -282,28 +301,25 @@ class _Observer:
         """Find ``name`` below every root: the files it led to; null for one on a mount."""
         led_to: dict[str | None, str] = {}
         for prefix, root in self.roots:
-            way = find(root, name, follow=not row.is_link)
-            passed = [_below(prefix, one) for one in way.passed]
-            reached = [*passed, _below(prefix, way.missing)] if way.missing else passed
-            cut = next((n for n, one in enumerate(reached) if one in mounts), None)
-            if cut is not None:
-                passed = passed[: cut + 1]
-            end = way.end and _below(prefix, way.end)
-            if not prefix or way.node is not None or cut is not None:
-                for one in passed:
-                    if one != end:
-                        self.observed.ways.setdefault(one, end or name)
-            if cut is not None:
+            way = _find(prefix, root, name, mounts, follow=not row.is_link)
+            if way.unsure:
+                self.observed.unresolved.add(way.unsure)
+            if not prefix or way.node is not None or way.mount is not None:
+                for one in way.passed:
+                    if one != way.end:
+                        self.observed.ways.setdefault(one, way.end or name)
+            if way.mount is not None:
                 led_to[None] = name
                 if row.is_there:
-                    self._outside(name, row, mounts, reached[cut])
-                if _may_be_the_images(reached[cut], way.node) and end is not None:
-                    led_to[end] = name
-            elif end is not None:
-                led_to[end] = name
+                    self._outside(name, row, mounts, way.mount)
+                hidden = _find(prefix, root, name, (), follow=not row.is_link)
+                if _may_be_the_images(way.mount, hidden.node) and hidden.end is not None:
+                    led_to[hidden.end] = name
+            elif way.end is not None:
+                led_to[way.end] = name
             elif way.stopped_at is not None:  # ENOTDIR tells that it is there
                 refused = row._replace(uses=0, executed=False)
-                self._use(_below(prefix, way.stopped_at), name, refused)
+                self._use(way.stopped_at, name, refused)
         return led_to
 
     def behind_made(self) -> Iterator[str]:
@@ -357,7 +373,8 @@ class _Observer:
             use.names.add(name)
 
     def _outside(self, name: str, row: _Row, mounts: Sequence[str], mount: str = "") -> None:
-        mount = mount or next((one for one in mounts if name.startswith(f"{one}/")), "")
+        clean = posixpath.normpath(name)
+        mount = mount or next((one for one in mounts if clean.startswith(f"{one}/")), "")
         place = f"mounted at {mount}" if mount else "not in the image"
         known = self.observed.outside.get(name)
         times = [one for one in (known and known.last_seen, row.last_seen) if one]

@@ -7,7 +7,7 @@ Paths are text as ``os.fsdecode`` has it with UTF-8: a byte that is not UTF-8 is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -86,14 +86,17 @@ class Way:
         passed: paths of the directories and links on the way, and of ``end``.
         stopped_at: where there is no ``end``: what was no directory, and had to be; null if a
             name was missing.
-        missing: the path of that name.
+        mount: the mount point that it leads into, and what is there is not known; null if none.
+        unsure: the names after the first ``..`` whose directory is not known, and may be a link
+            to anywhere; empty if there is none.
     """
 
     end: str | None
     node: Node | None
     passed: tuple[str, ...]
     stopped_at: str | None = None
-    missing: str | None = None
+    mount: str | None = None
+    unsure: str = ""
 
 
 def new_root() -> Node:
@@ -106,19 +109,22 @@ def components(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in ("", ".")]
 
 
-def find(root: Node, path: str, follow: bool = True) -> Way:
+def find(root: Node, path: str, follow: bool = True, mounts: Collection[str] | None = None) -> Way:
     """Follow ``path`` from ``root`` as path_resolution(7) says.
 
     Args:
         root: the root of the image.
         path: absolute, or taken to start at ``/``.
         follow: also follow a link at the end of ``path``.
+        mounts: where something was mounted while programs ran, which may also have made what is
+            missing in the image. Names lead into both unseen, and by ``..`` out of them again;
+            null if the image is all there is.
     """
     names = components(path)
     to_directory = path.endswith(("/", "/.", "/.."))
-    way = follow_names(root, names, follow or to_directory)
+    way = follow_names(root, names, follow or to_directory, mounts=mounts)
     if to_directory and way.node and not way.node.is_directory:
-        return Way(None, None, way.passed, way.end)
+        return Way(None, None, way.passed, way.end, unsure=way.unsure)
     return way
 
 
@@ -127,37 +133,71 @@ def follow_names(
     names: Sequence[str],
     follow: bool = True,
     make: Callable[[str], Node] | None = None,
+    mounts: Collection[str] | None = None,
 ) -> Way:
     """As ``find``, for the names in a path; ``make`` gets the path of each that is missing."""
     todo = list(reversed(names))
     stack = [("", root)]
     passed = {"/": None}
     links = 0
+    unsure = ""
     while todo:
         here, directory = stack[-1]
         if not directory.is_directory:
-            return Way(None, None, tuple(passed), here)
+            return Way(None, None, tuple(passed), here, unsure=unsure)
         name = todo.pop()
         if name == "..":
             stack = stack[:-1] or stack
             continue
         path = f"{here}/{name}"
         child = directory.children.get(name)
-        if child is None:
-            if make is None:
-                return Way(None, None, tuple(passed), missing=path)
+        if child is None and make is not None:
             child = directory.children[name] = make(path)
-        passed[path] = None
+        if child is not None:
+            passed[path] = None
+        if mounts is not None and (child is None or path in mounts):
+            is_left, rest = _leave(todo, path in mounts)
+            unsure = unsure or rest
+            if is_left:
+                continue
+            mount = path if path in mounts else None
+            return Way(None, None, tuple(passed), mount=mount, unsure=unsure)
+        if child is None:
+            return Way(None, None, tuple(passed))
         if child.inode.kind is Kind.SYMLINK and (todo or follow):
             links += 1
             if links > MOST_LINKS:
-                return Way(None, None, tuple(passed))
+                return Way(None, None, tuple(passed), unsure=unsure)
             todo += reversed(components(child.inode.target))
             stack = stack[:1] if child.inode.target.startswith("/") else stack
         else:
             stack.append((path, child))
     end, node = stack[-1]
-    return Way(end or "/", node, tuple(passed))
+    return Way(end or "/", node, tuple(passed), unsure=unsure)
+
+
+def _leave(todo: list[str], is_mount: bool) -> tuple[bool, str]:
+    """Take the names up to the ``..`` that leaves a directory in which nothing is known.
+
+    Args:
+        todo: the names, the first one last; those that are taken are gone.
+        is_mount: it is a directory; else it may be a link.
+
+    Returns:
+        Whether there is such a ``..``, and ``Way.unsure``.
+    """
+    depth = 0
+    unsure = ""
+    while todo:
+        if todo.pop() != "..":
+            depth += 1
+            continue
+        if depth or not is_mount:
+            unsure = unsure or "/".join(reversed(todo))
+        depth -= 1
+        if depth < 0:
+            return True, unsure
+    return False, unsure
 
 
 def walk(root: Node) -> Iterator[tuple[str, Inode]]:

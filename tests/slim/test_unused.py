@@ -83,6 +83,31 @@ def test_what_an_event_says_of_a_file(judged: Judge, event: Event, path: str, wa
     assert verdict(judged([event]), path) == wanted
 
 
+OUT_OF: list[tuple[str, str, str]] = [  # a path out of a volume, a file of the image, its verdict
+    ("/data/../app/m.py", "/app/m.py", "looked at only"),  # the image has no /data
+    ("/data/in/../../app/m.py", "/app/m.py", "looked at only"),
+    ("/data/./../app/m.py/x", "/app/m.py", "looked at only"),
+    ("/usr/private/../../app/m.py", "/app/m.py", "looked at only"),
+    ("/var/loop/vol/../app/m.py", "/app/m.py", "looked at only"),  # a link to /data
+    ("/srv/vol/../../app/m.py", "/app/m.py", "looked at only"),  # the image has no /srv
+    ("/dev/../current/m.py", "/app/m.py", "looked at only"),
+    ("/made/../app/m.py", "/app/m.py", "looked at only"),  # made meanwhile
+    ("/data/in/../m.py", "/app/m.py", "needed by a used file"),  # if /data/in is a link
+    ("/made/../m.py", "/app/m.py", "needed by a used file"),
+    ("/made/../m.py", "/app/other.py", "not observed"),
+    ("/data/../app", "/app/m.py", "not observed"),
+    ("/usr/private/../private/libfoo.so", "/usr/private/libfoo.so", "not observed"),
+]
+
+
+@pytest.mark.parametrize(("path", "file", "wanted"), OUT_OF)
+def test_parents_lead_out_of_volumes(judged: Judge, path: str, file: str, wanted: str) -> None:
+    mounts = [{"mount_point": one} for one in ("/data", "/usr/private", "/srv/vol")]
+    session = {"containers": [{"cgroup_id": 1, "name": "app", "mounts": mounts}]}
+    error = {"ret": -20} if path.endswith("/x") else {}
+    assert verdict(judged([{"path": path} | STAT | error], session), file) == wanted
+
+
 @pytest.mark.parametrize(
     ("call", "new"), [("rename", "/srv/new"), ("symlink", "/srv/new"), ("mount", "/var/empty")]
 )
@@ -123,6 +148,8 @@ BY_LINK: list[tuple[Event, str, str]] = [  # a relative chdir, a link, its verdi
     ({"path": "x/../bin/", "real_path": "/usr/bin"}, "/bin", "needed by a used file"),
     ({"path": "current/../app", "real_path": "/app"}, "/current", "needed by a used file"),
     ({"path": "loop/vol/in", "real_path": "/data/in"}, "/var/loop/vol", "needed by a used file"),
+    ({"path": "loop/vol/../app", "real_path": "/app"}, "/var/loop/vol", "needed by a used file"),
+    ({"path": "loop/vol/a/../b", "real_path": "/app"}, "/var/loop/vol", "needed by a used file"),
     (
         {"path": "odd/x", "real_path": "?", "real_path_bytes": b"/var/\xff"},
         "/odd/x",
@@ -143,6 +170,8 @@ def test_a_link_to_a_volume_below_a_changed_root(judged: Judge) -> None:
     ]
     answer = judged(moves, session)
     assert verdict(answer, "/var/jail/link") == "needed by a used file"
+    answer = judged([moves[0], {"path": "/vol/../data"} | STAT], session)
+    assert verdict(answer, "/var/jail/data") == "looked at only"
 
 
 @pytest.mark.parametrize(("event", "link", "wanted"), BY_LINK, ids=str)
@@ -428,7 +457,7 @@ def run(*arguments: object) -> Result:
 def test_volumes_are_told_apart(judged: Judge) -> None:
     mounts = [{"mount_point": "/"}, {"mount_point": "/app"}, {"mount_point": "/data"}]
     containers = [{"cgroup_id": 1, "name": "app", "mounts": mounts}]
-    events = [{"path": "/app/m.py"}, {"path": "/data/x"}, {"path": "/opt/new"}]
+    events = [{"path": one} for one in ("/app/m.py", "/data/x", "/opt/new", "/data/../opt/b")]
     answer = judged(events, {"containers": containers})
     assert verdict(answer, "/app/m.py") == "not observed"
     assert "/app" in answer.judgement.kept
@@ -437,6 +466,7 @@ def test_volumes_are_told_apart(judged: Judge) -> None:
         "/app/m.py": "mounted at /app",
         "/data/x": "mounted at /data",
         "/opt/new": "not in the image",
+        "/data/../opt/b": "not in the image",
     }
 
 
