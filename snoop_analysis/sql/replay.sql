@@ -147,6 +147,8 @@ CREATE VIEW selected_calls AS
 SELECT
     session_no,                                      -- UINTEGER
     cgroup_id,                                       -- UBIGINT, and the next: as the columns of the format
+    pid,                                             -- null in a summary, as the next
+    ppid,
     exe,
     comm,
     syscall,

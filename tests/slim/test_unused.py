@@ -382,6 +382,15 @@ RUNNING: list[tuple[list[Event], bool]] = [  # events of /usr/bin/prog, whether 
     ([{}, {"path": "/bin/prog"} | EXEC, {}], True),  # another one is started later
     ([{"path": "/bin/prog", "syscall": "execve", "ret": -13}, {}], True),
     ([{"path": "/bin/prog", "syscall": "execve", "ret": None, "note": "restarted"}, {}], False),
+    ([{"path": "/bin/prog", "pid": 20} | EXEC, {}], True),  # a silent one beside it
+    ([{"path": "/bin/prog", "pid": 20} | EXEC, {"ppid": 20}], False),
+    ([{"path": "/bin/prog", "pid": 20} | EXEC, {"ppid": 20, "pid": 30}, {"ppid": 30}], False),
+    ([{"path": "/bin/prog", "pid": 20} | EXEC, {"ppid": 20}, {"ppid": 1}], False),  # an orphan
+    ([{"ppid": 20}, {"path": "/bin/prog", "pid": 20} | EXEC], True),  # by what it was before
+    ([{"path": "/bin/prog", "pid": None} | EXEC, {"pid": None}], False),
+    ([{"path": "/bin/prog", "pid": None} | EXEC, {}], False),
+    ([{"pid": None}, {"path": "/bin/prog", "pid": None} | EXEC], True),
+    ([{"pid": 20, "ppid": 10}, {"ppid": 20}], True),  # no end of parents
 ]
 
 
@@ -393,6 +402,11 @@ def test_a_program_that_ran_before_is_told_from_one_that_was_started(
     said = "\n".join(answer.heading())
     assert ("/usr/bin/prog was running before recording began" in said) == ran_before
     assert answer.standing.complete == (not ran_before)
+
+
+def test_what_a_recorded_command_left_to_others_was_started(judged: Judge) -> None:
+    event = {"path": "/app/m.py", "exe": "/usr/bin/prog", "ppid": 1}
+    assert judged([event], {"command": ["prog"]}).standing.complete
 
 
 def test_what_it_did_between_two_recordings_is_not_known(everything: Path, tmp_path: Path) -> None:
