@@ -92,8 +92,11 @@ class Capture:
             self.database.execute(statement(name))
         if skip_damaged:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
+        self.sessions_found = [
+            self._with_open_segments(number, one, finder)
+            for number, one in enumerate(self.sessions_found)
+        ]
         with self.reading():
-            self._load_open_segments()
             self.database.execute(f"CREATE VIEW rows AS {self.rows_from({})}")
             self.database.execute(f"CREATE VIEW summary_rows AS {self._summary_rows()}")
         self.sessions_found = [
@@ -339,17 +342,31 @@ class Capture:
                 raise ChangedError(f"{path} was removed while it was read: try again") from error
             raise CaptureError(f"{path} is damaged: {first_line(error)}") from error
 
-    def _load_open_segments(self) -> None:
-        """Take the events of segments that are being written into tables."""
-        for number, session in enumerate(self.sessions_found):
-            for segment in session.segments:
-                if segment.unsealed is not None and segment.rows:
-                    events = pa.Table.from_batches(segment.unsealed.batches)
-                    self.database.register("arrow_events", events)
-                    self.database.execute(
-                        f"CREATE TABLE {open_table(number, segment)} AS SELECT * FROM arrow_events"
-                    )
-                    self.database.unregister("arrow_events")
+    def _with_open_segments(self, number: int, session: Session, finder: Finder) -> Session:
+        """``session`` with the events of segments that are being written in tables."""
+        loaded = [finder.attempt(partial(self._load, number, one)) for one in session.segments]
+        return replace(session, segments=tuple(one for one in loaded if one))
+
+    def _load(self, number: int, segment: Segment) -> Segment:
+        """Take the events of a segment, if it is being written, into a table.
+
+        Raises:
+            CaptureError: a column is of a type that DuckDB does not know.
+        """
+        if segment.unsealed is None or not segment.rows:
+            return segment
+        events = pa.Table.from_batches(segment.unsealed.batches)
+        places = [str(place) for place in range(events.num_columns)]
+        with self.reading():
+            try:
+                self.database.register("arrow_events", events.rename_columns(places))
+                self.database.execute(
+                    f"CREATE TABLE {open_table(number, segment)} AS SELECT * FROM arrow_events"
+                )
+            except duckdb.NotImplementedException as error:
+                raise CaptureError(f"{segment.path} cannot be read: {first_line(error)}") from error
+            self.database.unregister("arrow_events")
+        return segment
 
     def rows_from(self, positions: Mapping[Key, int]) -> str:
         """The query for all rows but those of segments that end before ``positions``.

@@ -4,7 +4,7 @@
 Writers differ: a column may be missing, of another width, or be one this version does not know.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -40,7 +40,7 @@ def segment_rows(
         position: pass over segments that end before this seq.
         before: rows of the session before these segments.
     """
-    kinds: dict[tuple[str, str], list[str]] = {}
+    kinds: dict[tuple[str, str], list[Segment]] = {}
     opened: list[str] = []
     for segment in segments:
         place = f"{before} + {'file_row_number' if segment.unsealed is None else 'rowid'}"
@@ -50,34 +50,40 @@ def segment_rows(
         columns = _columns(session_no, segment, place)
         if segment.unsealed is None:
             kind = columns, segment.columns.to_string(show_schema_metadata=False)
-            kinds.setdefault(kind, []).append(literal(no_glob(str(segment.path))))
+            kinds.setdefault(kind, []).append(segment)
         else:
             opened.append(f"SELECT {columns} FROM {open_table(session_no, segment)}")
     return [
-        f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], hive_partitioning = false)"
-        for (columns, _), paths in kinds.items()
+        f"SELECT {columns} FROM {_parquet(alike)}" for (columns, _), alike in kinds.items()
     ] + opened
 
 
 def open_table(session_no: int, segment: Segment) -> str:
-    """Name of the table that holds the events of an open segment."""
+    """Name of the table that holds the events of an open segment; columns as ``_named`` has it."""
     return f"main.open_{session_no}_{segment.number}"
 
 
 def summary_rows(session_no: int, summary: Segment) -> str:
     """The query for the rows of a summary, with the columns of ``SUMMARY``."""
     columns = ", ".join(_typed(_source(summary, field), field) for field in SUMMARY)
-    path = literal(no_glob(str(summary.path)))
-    return (
-        f"SELECT {session_no}::UINTEGER AS session_no, {columns} "
-        f"FROM read_parquet({path}, hive_partitioning = false)"
-    )
+    return f"SELECT {session_no}::UINTEGER AS session_no, {columns} FROM {_parquet([summary])}"
 
 
 def no_rows(format: pa.Schema = EVENTS) -> str:
     """The query for a capture without events, or without summaries."""
     columns = ", ".join(_typed("NULL", field) for field in format)
     return f"SELECT 0::UINTEGER AS session_no, {columns} WHERE FALSE"
+
+
+def _parquet(alike: Sequence[Segment]) -> str:
+    """What is in sealed segments that have the same columns.
+
+    The columns are named by their places: names may differ in case alone, which DuckDB takes for
+    the same, and one that is called file_row_number would hide the number of the row.
+    """
+    paths = ", ".join(literal(no_glob(str(one.path))) for one in alike)
+    names = ", ".join(identifier(str(place)) for place in range(len(alike[0].columns)))
+    return f"read_parquet([{paths}], hive_partitioning = false) AS found({names})"
 
 
 def _columns(session_no: int, segment: Segment, place: str) -> str:
@@ -120,5 +126,5 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
 
 
 def _named(segment: Segment, column: str) -> str:
-    """What DuckDB calls a column of a segment."""
-    return identifier(segment.renamed.get(column, column))
+    """What the queries call a column of a segment."""
+    return identifier(str(segment.columns.names.index(column)))

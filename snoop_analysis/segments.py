@@ -2,8 +2,7 @@
 """What a segment file says about itself: its columns, its rows, its place in the session."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from snoop_analysis.columns import is_time, misfit
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.sqltext import literal, no_glob
 from snoop_format.errors import FormatError
+from snoop_format.schema import EVENTS
 from snoop_format.segment import OpenSegment, read_open
 from snoop_format.session import check_regular
 from snoop_format.summary import SUMMARY
@@ -30,9 +30,9 @@ class Segment:
     """A segment file: its number in the session, its columns and its rows.
 
     first_seq and last_seq are null where the file does not say. Of a segment that is still being
-    written, ``unsealed`` holds the events themselves. ``renamed`` has what DuckDB calls a column
-    whose name differs from another one's in case alone. ``has_calendar_times`` is true where the
-    file says that all its times are in the years 1 to 9999.
+    written, ``unsealed`` holds the events themselves, and ``columns`` are those of the format.
+    ``has_calendar_times`` is true where the file says that all its times are in the years 1 to
+    9999.
     """
 
     number: int
@@ -42,7 +42,6 @@ class Segment:
     first_seq: int | None
     last_seq: int | None
     unsealed: OpenSegment | None = None
-    renamed: Mapping[str, str] = field(default_factory=dict)
     has_calendar_times: bool = False
 
     @property
@@ -89,10 +88,12 @@ def _open_segment(number: int, path: Path) -> Segment:
     if wrong:
         raise CaptureError(f"{path} is an Arrow stream, but not of a capture: {wrong}")
     has_seq = "seq" in columns.names
+    known = [name for name in columns.names if name in EVENTS.names]
+    unsealed.batches = [batch.select(known) for batch in filled]
     return Segment(
         number=number,
         path=path,
-        columns=columns,
+        columns=pa.schema([columns.field(name) for name in known]),
         rows=unsealed.rows,
         first_seq=filled[0].column("seq")[0].as_py() if has_seq else None,
         last_seq=filled[-1].column("seq")[-1].as_py() if has_seq else None,
@@ -113,7 +114,6 @@ def _sealed_segment(number: int, path: Path) -> Segment:
         rows=file.rows,
         first_seq=first,
         last_seq=last,
-        renamed=_renamed(path, file.columns),
         has_calendar_times=_has_calendar_times(file),
     )
 
@@ -131,8 +131,7 @@ def summary_file(path: Path) -> Segment:
         wrong = "it has no column count"
     if wrong:
         raise CaptureError(f"{path} is a Parquet file, but no summary: {wrong}")
-    renamed = _renamed(path, file.columns)
-    return Segment(0, path, file.columns, file.rows, None, None, renamed=renamed)
+    return Segment(0, path, file.columns, file.rows, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +179,6 @@ def _as_duckdb_reads(path: Path) -> _ParquetFile:
             return _ParquetFile(columns, rows, None)
     except duckdb.Error as error:
         raise CaptureError(f"{path} is damaged: {first_line(error)}") from error
-
-
-def _renamed(path: Path, columns: pa.Schema) -> dict[str, str]:
-    """DuckDB's names of columns, where they are others than the file's."""
-    if len({name.lower() for name in columns.names}) == len(columns.names):
-        return {}
-    pairs = zip(columns.names, _as_duckdb_reads(path).columns.names, strict=True)
-    return {name: given for name, given in pairs if name != given}
 
 
 def _statistics(file: _ParquetFile, name: str) -> list[pq.Statistics]:

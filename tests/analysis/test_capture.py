@@ -4,8 +4,11 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +22,7 @@ from snoop_format.schema import OPEN_EVENTS
 from snoop_format.segment import SegmentWriter
 from snoop_format.session import SESSION_FILE, open_name, sealed_name
 
-from .conftest import Event, Record, segment, write_session
+from .conftest import Event, Record, in_order, segment, write_session
 
 
 def files(path: Path) -> list[str]:
@@ -125,6 +128,52 @@ def write_in_commits(path: Path, sizes: Sequence[int], first_seq: int) -> list[i
         ends.append(writer.bytes)
     writer.abandon()
     return ends
+
+
+def write_foreign_open(path: Path, table: pa.Table) -> None:
+    """An open segment by a program with columns of its own: one commit."""
+    (batch,) = table.combine_chunks().to_batches()
+    file = BytesIO()
+    with pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_batch(batch)
+        written = file.getvalue()
+        metadata = {"snoop.bytes": f"{len(written)}", "snoop.crc32": f"{crc32(written)}"}
+        stream.write_batch(batch.slice(0, 0), custom_metadata=metadata)
+    path.write_bytes(file.getvalue())
+
+
+EXTRA = [
+    ("file_row_number", [5, 4]),
+    ("FILE_ROW_NUMBER", ["x", "y"]),
+    ("rowid", [5, 4]),
+    ("rowid", ["x", "y"]),
+    ("file_index", [1, 1]),
+    ("Path", ["/x", "/y"]),
+    ("0", ["/x", "/y"]),
+    ("extra", pa.array([1, 2], pa.float16())),
+    ("extra", pa.array([Decimal(1), Decimal(2)], pa.decimal256(50, 0))),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), EXTRA)
+def test_columns_that_are_not_known_are_ignored(tmp_path: Path, name: str, values: Any) -> None:
+    table = pa.table({"path": ["/b", "/a"], "cgroup_id": [1, 1], name: values})
+    path = foreign(tmp_path, table)
+    write_foreign_open(path / open_name(2), table)
+    results = Capture(path).replay().results
+    assert in_order(results, "file") == ["/b", "/a"] * 2
+    assert in_order(results, "result") == ["new"] * 2 + ["duplicate"] * 2
+
+
+def test_a_type_that_cannot_be_read(tmp_path: Path) -> None:
+    path = foreign(tmp_path, pa.table({"path": ["/a"], "cgroup_id": [1]}))
+    table = pa.table({"path": ["/b"], "seq": pa.array([1], pa.float16())})
+    write_foreign_open(path / open_name(2), table)
+    sentence = f"{path / open_name(2)} cannot be read: Unsupported Internal Arrow Type"
+    with pytest.raises(CaptureError, match=sentence):
+        Capture(path)
+    completeness = Capture(path, skip_damaged=True).replay().report().completeness
+    assert completeness.left_out[0].startswith(sentence)
 
 
 def test_the_open_segment_counts(record: Record) -> None:
