@@ -2,15 +2,17 @@
 """What a segment file says about itself: its columns, its rows, its place in the session."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from snoop_analysis.columns import is_time, misfit
+from snoop_analysis.columns import is_integer, is_time, misfit
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.sqltext import literal, no_glob
 from snoop_format.errors import FormatError
@@ -29,10 +31,10 @@ _INFINITE: Final = (1 << 63) - 1  # what DuckDB takes for a time without end, of
 class Segment:
     """A segment file: its number in the session, its columns and its rows.
 
-    first_seq and last_seq are null where the file does not say. Of a segment that is still being
-    written, ``unsealed`` holds the events themselves, and ``columns`` are those of the format.
-    ``has_calendar_times`` is true where the file says that all its times are in the years 1 to
-    9999.
+    first_seq and last_seq are the least and the greatest, null where the file does not say. Of a
+    segment that is still being written, ``unsealed`` holds the events themselves, and ``columns``
+    are those of the format. ``has_calendar_times`` is true where the file says that all its times
+    are in the years 1 to 9999.
     """
 
     number: int
@@ -87,7 +89,7 @@ def _open_segment(number: int, path: Path) -> Segment:
     wrong = misfit(columns) if filled else None
     if wrong:
         raise CaptureError(f"{path} is an Arrow stream, but not of a capture: {wrong}")
-    has_seq = "seq" in columns.names
+    first, last = _written_range(filled)
     known = [name for name in columns.names if name in EVENTS.names]
     unsealed.batches = [batch.select(known) for batch in filled]
     return Segment(
@@ -95,10 +97,21 @@ def _open_segment(number: int, path: Path) -> Segment:
         path=path,
         columns=pa.schema([columns.field(name) for name in known]),
         rows=unsealed.rows,
-        first_seq=filled[0].column("seq")[0].as_py() if has_seq else None,
-        last_seq=filled[-1].column("seq")[-1].as_py() if has_seq else None,
+        first_seq=first,
+        last_seq=last,
         unsealed=unsealed,
     )
+
+
+def _written_range(batches: Sequence[pa.RecordBatch]) -> tuple[int | None, int | None]:
+    """Least and greatest seq; null where an event has none, or the type holds not only integers."""
+    if not batches or "seq" not in batches[0].schema.names:
+        return None, None
+    seq = pa.chunked_array([batch.column("seq") for batch in batches])
+    if seq.null_count or not is_integer(seq.type):
+        return None, None
+    bounds = pc.min_max(seq).as_py()
+    return bounds["min"], bounds["max"]
 
 
 def _sealed_segment(number: int, path: Path) -> Segment:

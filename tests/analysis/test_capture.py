@@ -165,6 +165,31 @@ def test_columns_that_are_not_known_are_ignored(tmp_path: Path, name: str, value
     assert in_order(results, "result") == ["new"] * 2 + ["duplicate"] * 2
 
 
+@pytest.mark.parametrize(
+    ("seqs", "order"),
+    [
+        ([0, 1, None], ["/0", "/1", "/2"]),
+        ([0, None, 2], ["/0", "/1", "/2"]),
+        ([None, None, None], ["/0", "/1", "/2"]),
+        ([2, 0, 1], ["/1", "/2", "/0"]),
+        ([2.0, 0.0, 1.0], ["/1", "/2", "/0"]),
+    ],
+)
+def test_seq_of_an_open_segment_is_as_it_is(
+    tmp_path: Path, seqs: list[Any], order: list[str]
+) -> None:
+    names = [f"/{n}" for n in range(3)]
+    path = foreign(tmp_path, pa.table({"path": names, "cgroup_id": [1] * 3, "seq": seqs}))
+    (path / sealed_name(1)).unlink()
+    write_foreign_open(
+        path / open_name(1), pa.table({"path": names, "cgroup_id": [1] * 3, "seq": seqs})
+    )
+    replay = Capture(path).replay()
+    assert in_order(replay.results, "file") == order
+    assert in_order(replay.results, "result") == ["new"] * 3
+    assert replay.report().completeness.complete
+
+
 def test_a_type_that_cannot_be_read(tmp_path: Path) -> None:
     path = foreign(tmp_path, pa.table({"path": ["/a"], "cgroup_id": [1]}))
     table = pa.table({"path": ["/b"], "seq": pa.array([1], pa.float16())})
