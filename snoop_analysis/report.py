@@ -92,7 +92,7 @@ class Completeness:
         undated_events: events that a summary tells of and that count, though they may lie outside
             of the time that was asked for.
         missing_events: events absent by the sequence numbers, those of absent segments included.
-        repeated_events: events with the sequence number of another one, at least so many.
+        repeated_events: events with the sequence number of another one.
         torn_bytes: bytes of writes that were cut short.
         left_out: what was damaged and left out, a sentence each.
     """

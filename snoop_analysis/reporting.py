@@ -17,6 +17,7 @@ from snoop_analysis.report import (
     Removed,
     Report,
 )
+from snoop_analysis.sequence import sequence
 from snoop_analysis.sessions import time_of
 from snoop_analysis.sqltext import any_of
 
@@ -101,8 +102,9 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     sessions = replay.capture.sessions_found
     segments = [segment for session in sessions for segment in session.segments]
     missing = [f"{one.session_id} {number}" for one in sessions for number in one.missing]
-    missing_events = sum(max(0, -_surplus(one)) for one in sessions)
-    repeated = sum(max(0, _surplus(one)) for one in sessions)
+    sequences = [sequence(replay.capture, number) for number in range(len(sessions))]
+    missing_events = sum(one.missing for one in sequences)
+    repeated = sum(one.repeated for one in sequences)
     torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
     left_out = replay.capture.left_out
     gone = [one.session_id for one in sessions if _lacks_its_beginning(one, replay.settings.since)]
@@ -168,21 +170,6 @@ def _undated_events(replay: Replay) -> int:
         f"SELECT coalesce(sum(count), 0)::BIGINT FROM selected_summaries WHERE {outside}"
     ).fetchall()
     return int(events)
-
-
-def _surplus(session: Session) -> int:
-    """How many more events than sequence numbers a session has, from the first to the last.
-
-    The first is the one behind those that were removed. Below zero: so many are missing.
-    """
-    filled = [segment for segment in session.segments if segment.rows]
-    firsts = [one.first_seq for one in filled if one.first_seq is not None]
-    lasts = [one.last_seq for one in filled if one.last_seq is not None]
-    if not filled or len(firsts) < len(filled):
-        return 0
-    removed = session.dropped.last_seq
-    first = min(firsts) if removed is None else removed + 1
-    return sum(one.rows for one in filled) - (max(lasts) - first + 1)
 
 
 def _only(values: set[str | None]) -> str | None:

@@ -43,19 +43,36 @@ def segment_rows(
     kinds: dict[tuple[str, str], list[Segment]] = {}
     opened: list[str] = []
     for segment in segments:
-        place = f"{before} + {'file_row_number' if segment.unsealed is None else 'rowid'}"
+        place = f"{before} + {_row_number(segment)}"
         before += segment.rows
         if not segment.rows or (segment.last_seq is not None and segment.last_seq < position):
             continue
         columns = _columns(session_no, segment, place)
         if segment.unsealed is None:
-            kind = columns, segment.columns.to_string(show_schema_metadata=False)
-            kinds.setdefault(kind, []).append(segment)
+            kinds.setdefault((columns, _kind(segment)), []).append(segment)
         else:
             opened.append(f"SELECT {columns} FROM {open_table(session_no, segment)}")
     return [
         f"SELECT {columns} FROM {_parquet(alike)}" for (columns, _), alike in kinds.items()
     ] + opened
+
+
+def consecutive_rows(session_no: int, segments: Iterable[Segment]) -> str:
+    """The query for whether seq grows by one from row to row in each of some segments.
+
+    Their seq has to be of integers, and none of them null.
+    """
+    kinds: dict[str, list[Segment]] = {}
+    for segment in segments:
+        own = open_table(session_no, segment) if segment.unsealed else _kind(segment)
+        kinds.setdefault(own, []).append(segment)
+    tests = []
+    for kind, alike in kinds.items():
+        sealed = alike[0].unsealed is None
+        less = f"{_named(alike[0], 'seq')}::HUGEINT - {_row_number(alike[0])}"
+        source = f"{_parquet(alike)} GROUP BY file_index" if sealed else kind
+        tests.append(f"SELECT min({less}) = max({less}) AS consecutive FROM {source}")
+    return f"SELECT bool_and(consecutive) FROM ({' UNION ALL '.join(tests)})"
 
 
 def open_table(session_no: int, segment: Segment) -> str:
@@ -73,6 +90,16 @@ def no_rows(format: pa.Schema = EVENTS) -> str:
     """The query for a capture without events, or without summaries."""
     columns = ", ".join(_typed("NULL", field) for field in format)
     return f"SELECT 0::UINTEGER AS session_no, {columns} WHERE FALSE"
+
+
+def _row_number(segment: Segment) -> str:
+    """What the queries call the number of a row in its segment, from 0."""
+    return "file_row_number" if segment.unsealed is None else "rowid"
+
+
+def _kind(segment: Segment) -> str:
+    """What is the same for segments that one query can read."""
+    return str(segment.columns.to_string(show_schema_metadata=False))
 
 
 def _parquet(alike: Sequence[Segment]) -> str:

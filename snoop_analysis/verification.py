@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from snoop_analysis.capture import Capture
-from snoop_analysis.sqltext import statement
+from snoop_analysis.sequence import sequence
 from snoop_format.session import checksum
 
 if TYPE_CHECKING:
@@ -66,13 +66,11 @@ def _damage_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
 
 def _sequence_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
     for number, session in enumerate(capture.sessions_found):
-        rows = capture.query(statement("sequence").replace("$session_no", str(number))).fetchall()
-        for events, distinct, first, last in rows:
-            if distinct < events:
-                yield session.session_id, "seq", f"{events - distinct} sequence numbers stand twice"
-            if last is not None and last - first + 1 > distinct:
-                gap = last - first + 1 - distinct
-                yield session.session_id, "seq", f"{gap} events are missing from the sequence"
+        found = sequence(capture, number)
+        if found.repeated:
+            yield session.session_id, "seq", f"{found.repeated} sequence numbers stand twice"
+        if found.missing:
+            yield session.session_id, "seq", f"{found.missing} events are missing from the sequence"
 
 
 def _summary_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events that are missing or there twice, by their seq."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from snoop_analysis import Capture
+from snoop_analysis.sequence import Sequence, sequence
+from snoop_analysis.verification import verify
+from snoop_format.session import SESSION_FILE, open_name, sealed_name
+
+from .test_capture import write_foreign_open
+
+
+def write(directory: Path, segments: list[list[Any]], last_removed: int | None, **how: Any) -> Path:
+    """A session whose segments have these seqs; the last one is open where ``open`` is true."""
+    tables = [pa.table({"path": ["/a"] * len(seqs), "seq": seqs}) for seqs in segments]
+    first = 1 if last_removed is None else 2
+    last_is_open = how.pop("open", False)
+    for number, table in enumerate(tables, first):
+        if last_is_open and table is tables[-1]:
+            write_foreign_open(directory / open_name(number), table)
+        else:
+            pq.write_table(table, directory / sealed_name(number), **how)
+    said: dict[str, Any] = {"format": 1, "session_id": "s"}
+    if last_removed is not None:
+        dropped = {"segments": 1, "last_segment": 1, "last_seq": last_removed, "rows": 1}
+        said["dropped"] = dropped
+    (directory / SESSION_FILE).write_text(json.dumps(said))
+    return directory
+
+
+@pytest.mark.parametrize("how", [{}, {"open": True}])
+@pytest.mark.parametrize(
+    ("segments", "last_removed", "missing", "repeated"),
+    [
+        ([[0, 1, 2, 3]], None, 0, 0),
+        ([[7, 8], [9, 10]], None, 0, 0),
+        ([[2, 3], [0, 1]], None, 0, 0),
+        ([[3, 1, 0, 2]], None, 0, 0),
+        ([[0, 2], [1, 3]], None, 0, 0),
+        ([[0, 1, 2, 2, 4]], None, 1, 1),
+        ([[0, 2, 2, 2, 4]], None, 2, 2),
+        ([[0, 1], [5, 6]], None, 3, 0),
+        ([[0, 2], [2, 3]], None, 1, 1),
+        ([[0.0, 1.0], [5.0, 6.0]], None, 3, 0),
+        ([[5, 6], [7]], 4, 0, 0),
+        ([[10, 11]], 4, 5, 0),
+        ([[11, 10]], 4, 5, 0),
+        ([[4, 5]], 4, 0, 1),
+    ],
+)
+def test_sequence(
+    tmp_path: Path,
+    segments: list[list[Any]],
+    last_removed: int | None,
+    missing: int,
+    repeated: int,
+    how: dict[str, Any],
+) -> None:
+    capture = Capture(write(tmp_path, segments, last_removed, **how))
+    assert sequence(capture, 0) == Sequence(missing, repeated)
+
+
+def test_without_bounds_all_is_read(tmp_path: Path) -> None:
+    capture = Capture(write(tmp_path, [[0, 1], [5, 6, 6]], None, write_statistics=False))
+    assert sequence(capture, 0) == Sequence(missing=3, repeated=1)
+
+
+def test_reports_and_verify_say_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path, [[6, 7, 7, 9]], 4)
+    said = Capture(path).replay().report().completeness
+    assert (said.complete, said.missing_events, said.repeated_events) == (False, 2, 1)
+    findings, sound = verify([str(path)])
+    said_of_seq = [finding for _, what, finding in findings.fetchall() if what == "seq"]
+    assert said_of_seq == [
+        "1 sequence numbers stand twice",
+        "2 events are missing from the sequence",
+    ]
+    assert not sound
+
+
+def test_without_seq_nothing_is_known(tmp_path: Path) -> None:
+    path = write(tmp_path, [[10, 11]], 4)
+    pq.write_table(pa.table({"path": ["/a"]}), path / sealed_name(3))
+    assert sequence(Capture(path), 0) == Sequence()
