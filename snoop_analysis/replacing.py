@@ -2,15 +2,20 @@
 """Files that are replaced as a whole."""
 
 import os
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from snoop_analysis.errors import OptionError
 from snoop_format.session import SESSION_FILE, put_in_place
 
+STANDARD_OUTPUT: Final = Path("/dev/stdout")
+_MOST_LINKS: Final = 40  # as many as Linux follows
 _OF_SESSIONS: Final = ("session.", "events-", "summary.")
 
 AnyPath = str | PathLike[str]
@@ -62,7 +67,9 @@ def _is_session(directory: Path) -> bool:
 def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
     """A path to write to; at the end ``path`` holds that, and until then what it held before.
 
-    A terminal or a pipe is written to at once. Directories on the way are made.
+    A terminal or a pipe is written to at once; what an open descriptor leads to, under a name such
+    as ``STANDARD_OUTPUT``, at the end, where the descriptor stands in it: a shell may have opened
+    it, and have other programs write to it too. Directories on the way are made.
 
     Args:
         given: ``path``.
@@ -74,8 +81,13 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
     """
     path = Path(given)
     check_outputs([path], inputs)
+    descriptor = _descriptor(path) if path.exists() else None
+    if descriptor is not None:
+        with _copied_to(descriptor) as copied:
+            yield copied
+        return
     if path.exists() and not path.is_file() and not path.is_dir():
-        yield path  # not resolved: /dev/stdout may lead to what has no path
+        yield path
         return
     target = _resolved(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,3 +103,26 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
         if error.filename != str(temporary):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _descriptor(path: Path) -> int | None:
+    """The descriptor of this process that a path such as ``/dev/fd/3`` names; null if none."""
+    own = Path("/proc/self/fd").resolve()
+    for _ in range(_MOST_LINKS):
+        if path.parent.resolve() == own:
+            return int(path.name) if path.name.isdecimal() else None
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+@contextmanager
+def _copied_to(descriptor: int) -> Iterator[Path]:
+    """A path to write to; at the end that is written to ``descriptor``, behind what is printed."""
+    with TemporaryDirectory(prefix="snoop-analyze-") as directory:
+        temporary = Path(directory) / "output"
+        yield temporary
+        sys.stdout.flush()
+        with temporary.open("rb") as written, os.fdopen(os.dup(descriptor), "wb") as file:
+            shutil.copyfileobj(written, file)

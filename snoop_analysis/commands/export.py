@@ -53,11 +53,12 @@ def command(
 ) -> None:
     """Write events with their results, or the files to keep, for other programs."""
     from snoop_analysis.exporting import export
+    from snoop_analysis.replacing import STANDARD_OUTPUT
 
     if str(path) == "-":
         if sys.stdout.isatty():
             raise click.UsageError("names stand in it as they are: not for a terminal")
-        path = Path("/dev/stdout")
+        path = STANDARD_OUTPUT
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     for sentence in export(replay, kind, path):

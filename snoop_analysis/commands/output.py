@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -44,10 +43,10 @@ class Output:
         control characters are written as in tables.
         """
         if self.parquet:
-            from snoop_analysis.replacing import replaced  # imports pyarrow
+            from snoop_analysis.replacing import STANDARD_OUTPUT, replaced  # imports pyarrow
 
-            path = "/dev/stdout" if self.parquet == "-" else self.parquet
-            with replaced(Path(path)) as target:
+            path = STANDARD_OUTPUT if self.parquet == "-" else self.parquet
+            with replaced(path) as target:
                 relation.write_parquet(str(target))
             return
         columns = relation.columns

@@ -69,6 +69,30 @@ def test_report_to_the_device_of_standard_output(record: Record) -> None:
     assert json.JSONDecoder().raw_decode(done.stdout)[0]["total_events"] == 4
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export {} --to csv -o -",
+        "export {} --to parquet -o /dev/fd/1",
+        "files {} --parquet -",
+        "{} --report /dev/stdout",
+    ],
+)
+def test_what_stands_where_standard_output_leads_to_stays(
+    record: Record, tmp_path: Path, words: str
+) -> None:
+    script = '(echo before; "$@"; echo behind) >out'
+    command = [*COMMAND, *words.format(record(EVENTS)).split()]
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *command], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    written = (tmp_path / "out").read_bytes()
+    assert written.startswith(b"before\n")
+    assert written.endswith(b"behind\n")
+    assert len(written) > len(b"before\nbehind\n")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_standard_streams_may_be_closed(record: Record, tmp_path: Path, closed: str) -> None:
     report = tmp_path / "r.json"
