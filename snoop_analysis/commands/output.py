@@ -31,6 +31,11 @@ class Output:
     as_json: bool = False
     parquet: str | None = None
 
+    @property
+    def prints(self) -> bool:
+        """Whether a listing goes to standard output."""
+        return self.parquet in (None, "-")
+
     def print(
         self, relation: duckdb.DuckDBPyRelation, without: Mapping[str, str] | None = None
     ) -> None:

@@ -71,7 +71,8 @@ class Duration(click.ParamType[float]):
     "report_path",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Write the JSON report to FILE (- is standard output) and print a summary.",
+    help="Write the JSON report to FILE (- is standard output) and print a summary, or what --by, "
+    "--csv, --json or --parquet ask for.",
 )
 @click.option(
     "--by",
@@ -105,25 +106,25 @@ def command(
 ) -> None:
     """Replay captures and report the files each container used."""
     arguments = replay_arguments(**settings)
-    if watch and (report_path is None or str(report_path) == "-"):
-        raise click.UsageError("--watch needs --report FILE, the report to keep current")
-    if watch and looks.wanted:
-        raise click.UsageError("--watch keeps a report current; it takes no --html and no --plot")
+    lists = bool(keys) or output != Output()
+    _check(report_path, watch, lists and output.prints, lists or looks.wanted or strict)
     if watch and report_path is not None:
         _watch(captures, skip_damaged, memory_limit, report_path, watch, arguments)
         return
     looks.check()
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     looks.write(replay)
+    if report_path is not None and lists:
+        _put(replay.report(), report_path)
     if keys:
         names = [name for key in keys for name in key.split(",")]
         output.print(replay.breakdown(*names), {name: _without(name) for name in names})
-    elif report_path is not None:
-        write_report(replay, report_path)
     elif output == Output(as_json=True):
         replay.report().print_to(sys.stdout)
     elif output != Output():
         output.print(replay.query(statement("listing")))
+    elif report_path is not None:
+        write_report(replay, report_path)
     elif looks.wanted:
         print_summary(replay, replay.report(), sys.stdout)
     else:
@@ -131,6 +132,35 @@ def command(
         print()
         output.print(replay.query(statement("listing")))
     exit_strictly(replay, strict)
+
+
+def _check(report_path: Path | None, watch: float | None, prints: bool, wants_more: bool) -> None:
+    """Refuse options that exclude each other.
+
+    Args:
+        report_path: where the report goes.
+        watch: how often.
+        prints: whether a listing goes to standard output.
+        wants_more: whether anything but a report is asked for.
+
+    Raises:
+        UsageError: they do.
+    """
+    if watch and (report_path is None or _is_standard_output(report_path)):
+        raise click.UsageError("--watch needs --report FILE, the report to keep current")
+    if watch and wants_more:
+        raise click.UsageError(
+            "--watch keeps a report current; it takes no --html, --plot, --by, --csv, --json, "
+            "--parquet or --strict"
+        )
+    if prints and report_path is not None and _is_standard_output(report_path):
+        raise click.UsageError(
+            "the report and a listing cannot both go to standard output: write one to a file"
+        )
+
+
+def _is_standard_output(path: Path) -> bool:
+    return path == Path("-")
 
 
 def _without(key: str) -> str:
@@ -174,12 +204,15 @@ def _watch(
 def write_report(replay: Replay, path: Path) -> None:
     """Write the report and print the summary, to wherever the report does not go."""
     report = replay.report()
-    if str(path) == "-":
+    _put(report, path)
+    print_summary(replay, report, sys.stderr if _is_standard_output(path) else sys.stdout)
+
+
+def _put(report: Report, path: Path) -> None:
+    if _is_standard_output(path):
         report.print_to(sys.stdout)
-        print_summary(replay, report, sys.stderr)
     else:
         report.write(path)
-        print_summary(replay, report, sys.stdout)
 
 
 def print_summary(replay: Replay, report: Report, file: TextIO) -> None:

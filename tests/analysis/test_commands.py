@@ -319,10 +319,45 @@ def wait_for(report: Path, files: list[str]) -> None:
     raise AssertionError(f"{report} did not come to list {files}")
 
 
-def test_watch_needs_a_report(record: Record) -> None:
-    done = run(record(EVENTS), "--watch", "1s")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--watch", "1s"], "--watch needs --report"),
+        (["--watch", "1s", "--report", "r", "--by", "syscall"], "--watch keeps a report current"),
+        (["--watch", "1s", "--report", "r", "--csv"], "--watch keeps a report current"),
+        (["--watch", "1s", "--report", "r", "--strict"], "--watch keeps a report current"),
+        (["--report", "-", "--by", "syscall"], "cannot both go to standard output"),
+        (["--report", "-", "--parquet", "-"], "cannot both go to standard output"),
+    ],
+)
+def test_options_that_exclude_each_other(words: list[str], sentence: str) -> None:
+    done = run("nowhere", *words)
     assert done.exit_code == 2
-    assert "--watch needs --report" in done.stderr
+    assert sentence in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["--by", "syscall", "--csv"], "syscall,"),
+        (["--csv"], "container,"),
+        (["--json"], "{"),
+        (["--by", "syscall"], "syscall "),
+    ],
+)
+def test_a_report_and_a_listing(
+    record: Record, tmp_path: Path, words: list[str], first: str
+) -> None:
+    done = run(record(EVENTS), *words, "--report", tmp_path / "r.json")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(first)
+    assert json.loads((tmp_path / "r.json").read_text())["total_events"] == len(EVENTS)
+
+
+def test_a_listing_in_a_file_and_the_report_printed(record: Record, tmp_path: Path) -> None:
+    done = run(record(EVENTS), "--report", "-", "--parquet", tmp_path / "x.parquet")
+    assert json.loads(done.stdout)["total_events"] == len(EVENTS)
+    assert len(duckdb.read_parquet(str(tmp_path / "x.parquet")).fetchall()) == 4
 
 
 def test_strict(record: Record) -> None:
