@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     import duckdb
 
     from snoop_analysis.capture import Capture
+    from snoop_analysis.replay import Replay
 
 
 def capacity_table(
-    capture: Capture, capacities: Sequence[int], arguments: Mapping[str, Any]
+    capture: Capture,
+    capacities: Sequence[int],
+    arguments: Mapping[str, Any],
+    look: Callable[[Replay], object] = lambda _: None,
 ) -> duckdb.DuckDBPyRelation:
     """A replay for each bound, and one without.
 
@@ -26,10 +30,13 @@ def capacity_table(
         capture: what to replay.
         capacities: the bounds.
         arguments: of ``Capture.replay``, but for the bound.
+        look: is called with the replay without a bound.
     """
     rows: list[dict[str, int]] = []
     for capacity in (0, *capacities):
         replay = capture.replay(**arguments, max_unique_files=capacity)
+        if not capacity:
+            look(replay)
         ((new, duplicate, evicted, files),) = replay.query(
             "SELECT new, duplicate, evicted, unique_files FROM stats WHERE container_no IS NULL"
         ).fetchall()

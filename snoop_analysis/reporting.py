@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,12 @@ DEFECTS: Final = ("unreadable", "unresolved_base")
 
 def make_report(replay: Replay) -> Report:
     """The report of a replay."""
+    rows = _rows(replay, "SELECT * FROM container_totals")
+    return replace(outline(replay), containers=[_container(replay, row) for row in rows])
+
+
+def outline(replay: Replay) -> Report:
+    """The report without its containers, and so without the lists of files, which take long."""
     sessions = replay.capture.sessions_found
     (totals,) = _rows(replay, "SELECT * FROM totals, covered")
     losses = dict(replay.query("SELECT cause, sum(events) FROM losses GROUP BY ALL").fetchall())
@@ -44,9 +51,7 @@ def make_report(replay: Replay) -> Report:
         namespace=_only({one.namespace for one in sessions}),
         started_at=_rfc3339(started) or NO_TIME,
         last_updated_at=_rfc3339(reached) or NO_TIME,
-        containers=[
-            _container(replay, row) for row in _rows(replay, "SELECT * FROM container_totals")
-        ],
+        containers=[],
         total_events=totals["events"],
         dropped_events=sum(losses.values()),
         losses=dict(sorted(losses.items())),

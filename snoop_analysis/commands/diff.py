@@ -9,8 +9,10 @@ from snoop_analysis.commands.options import (
     open_capture,
     replay_arguments,
     replay_options,
+    warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
+from snoop_analysis.terminal import printable
 
 EXAMPLES = """\b
 Examples:
@@ -42,4 +44,6 @@ def command(
         open_capture((path,), skip_damaged, memory_limit).replay(**arguments)
         for path in (first, second)
     ]
+    for path, replay in zip((first, second), replays, strict=True):
+        warn_of(replay, f"{printable(path)}: ")
     output.print(difference(*replays))

@@ -12,6 +12,7 @@ from snoop_analysis.commands.options import (
     open_capture,
     replay_arguments,
     replay_options,
+    warn_of,
 )
 
 EXAMPLES = """\b
@@ -61,5 +62,6 @@ def command(
         path = STANDARD_OUTPUT
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
+    warn_of(replay)
     for sentence in export(replay, kind, path):
         print(sentence, file=sys.stderr)

@@ -12,6 +12,7 @@ from snoop_analysis.commands.options import (
     optional_image_options,
     replay_arguments,
     replay_options,
+    warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
 
@@ -45,6 +46,7 @@ def command(
     """
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
+    warn_of(replay)
     if image is None:
         output.print(replay.files)
         return

@@ -10,6 +10,7 @@ from snoop_analysis.commands.options import (
     open_capture,
     replay_arguments,
     replay_options,
+    warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
 
@@ -49,4 +50,4 @@ def command(
     arguments = replay_arguments(**settings)
     del arguments["max_unique_files"]
     capture = open_capture(captures, skip_damaged, memory_limit)
-    output.print(capacity_table(capture, sorted(set(capacities)), arguments))
+    output.print(capacity_table(capture, sorted(set(capacities)), arguments, warn_of))

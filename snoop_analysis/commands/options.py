@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,6 +14,7 @@ import click
 
 from snoop_analysis.errors import ChangedError, OptionError
 from snoop_analysis.profiles import GO_SNOOP, PROFILES
+from snoop_analysis.terminal import printable
 
 if TYPE_CHECKING:
     from snoop_analysis.capture import Capture
@@ -174,12 +175,19 @@ def open_capture(
     return capture
 
 
-def warn_of(replay: Replay) -> None:
-    """Say on standard error what the recording lacks."""
+def warn_of(replay: Replay, of: str = "") -> None:
+    """Say on standard error what the recording lacks, each sentence behind ``of``."""
+    from snoop_analysis.reporting import outline
     from snoop_analysis.summary import missing
 
-    for sentence in missing(replay.report()):
-        print(f"! {sentence}", file=sys.stderr)
+    for sentence in missing(outline(replay)):
+        print(f"! {of}{sentence}", file=sys.stderr)
+
+
+def warn_of_left_out(sentences: Iterable[str]) -> None:
+    """Say on standard error what was left out."""
+    for sentence in sentences:
+        print(f"! left out: {printable(sentence)}", file=sys.stderr)
 
 
 @contextmanager
@@ -230,5 +238,7 @@ def _name_or_id(given: str) -> str | int:
 
 def exit_strictly(replay: Replay, strict: bool) -> None:
     """Exit with 3 where ``--strict`` asks for completeness and there is none."""
-    if strict and not replay.report().completeness.complete:
+    from snoop_analysis.reporting import outline
+
+    if strict and not outline(replay).completeness.complete:
         click.get_current_context().exit(INCOMPLETE)

@@ -21,6 +21,7 @@ from snoop_analysis.commands.options import (
     replay_arguments,
     replay_options,
     strict_option,
+    warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
 from snoop_analysis.names import shown
@@ -116,6 +117,8 @@ def command(
     looks.write(replay)
     if report_path is not None and lists:
         _put(replay.report(), report_path)
+    if keys or (lists and output != Output(as_json=True)):
+        warn_of(replay)
     if keys:
         names = [name for key in keys for name in key.split(",")]
         output.print(replay.breakdown(*names), {name: _without(name) for name in names})

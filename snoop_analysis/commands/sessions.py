@@ -3,7 +3,7 @@
 
 import click
 
-from snoop_analysis.commands.options import capture_arguments, open_capture
+from snoop_analysis.commands.options import capture_arguments, open_capture, warn_of_left_out
 from snoop_analysis.commands.output import Output, listing
 
 EXAMPLES = """\b
@@ -19,4 +19,6 @@ def command(
     captures: tuple[str, ...], skip_damaged: bool, memory_limit: str, output: Output
 ) -> None:
     """List the sessions of captures: who recorded what, and when."""
-    output.print(open_capture(captures, skip_damaged, memory_limit).sessions)
+    capture = open_capture(captures, skip_damaged, memory_limit)
+    warn_of_left_out(capture.left_out)
+    output.print(capture.sessions)

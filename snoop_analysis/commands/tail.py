@@ -6,7 +6,12 @@ from typing import Final
 
 import click
 
-from snoop_analysis.commands.options import capture_arguments, one_round, open_capture
+from snoop_analysis.commands.options import (
+    capture_arguments,
+    one_round,
+    open_capture,
+    warn_of_left_out,
+)
 from snoop_analysis.commands.report import Duration
 
 MOST_LINES: Final = (1 << 63) - 1  # what LIMIT takes
@@ -48,9 +53,12 @@ def command(
     from snoop_analysis.following import new_events
 
     positions = None
+    known: set[str] = set()
     while True:
         with one_round():
             capture = open_capture(captures, skip_damaged, memory_limit)
+            warn_of_left_out(one for one in capture.left_out if one not in known)
+            known.update(capture.left_out)
             positions, events = new_events(capture, positions, lines)
             for line in events:
                 print(line, flush=True)

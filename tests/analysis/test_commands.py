@@ -397,6 +397,35 @@ def test_skip_damaged(record: Record) -> None:
     assert done.stdout.splitlines()[0].startswith("! left out: ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "files {}",
+        "diff {} {}",
+        "lru {}",
+        "tail {} --once",
+        "sessions {}",
+        "losses {}",
+        "export {} --to slim -o /dev/null",
+        "{} --by file",
+        "{} --csv",
+    ],
+)
+def test_what_is_left_out_is_said_beside_a_listing(record: Record, words: str) -> None:
+    path = record(EVENTS, segments=2)
+    (path / sealed_name(1)).write_bytes(b"")
+    done = run(*words.format(path, path).split(), "--skip-damaged")
+    assert done.exit_code == 0
+    assert f"left out: {path / sealed_name(1)}" in done.stderr
+    assert "left out" not in done.stdout
+
+
+def test_losses_are_said_beside_a_list_for_slim(record: Record, tmp_path: Path) -> None:
+    path = record(EVENTS, losses={"ring_full": 4})
+    done = run("export", path, "--to", "slim", "-o", tmp_path / "list")
+    assert done.stderr == "! 4 events lost while recording: ring_full 4\n"
+
+
 def test_config(record: Record, tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text('max-unique-files = 2\nexclude = ["/3"]\n')
