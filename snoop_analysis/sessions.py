@@ -271,6 +271,8 @@ def _sessions_below(root: Path) -> list[Path]:
         if not matches:
             raise CaptureError(f"there is no capture at {root}: no such directory")
         directories = [one for one in matches if one.is_dir() and not _is_left_over(one)]
+        if not directories:
+            raise CaptureError(f"there is no capture at {root}: it matches no directory")
         return [one for directory in directories for one in _sessions_below(directory)]
     if not root.is_dir():
         raise CaptureError(

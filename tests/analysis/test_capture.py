@@ -636,3 +636,10 @@ def test_what_does_not_fit_goes_to_the_disk(record: Record, tmp_path: Path) -> N
     path = record([{"path": f"/{n}" * 10} for n in range(200_000)])
     capture = Capture(path, memory_limit="60MB", temporary=tmp_path / "spill")
     assert capture.replay().report().containers[0].unique_files == 200_000
+
+
+def test_a_pattern_that_matches_files_alone(tmp_path: Path) -> None:
+    write_session(tmp_path / "a", [{"path": "/a"}])
+    with pytest.raises(CaptureError, match="it matches no directory"):
+        Capture(tmp_path / "a" / "*.json")
+    assert len(Capture(tmp_path / "*").sessions_found) == 1
