@@ -22,6 +22,7 @@ import pyarrow as pa
 from snoop_analysis.display.descriptions import of_capture
 from snoop_analysis.display.notebook import show_relations
 from snoop_analysis.errors import CaptureError, ChangedError, ClosedError, OptionError, first_line
+from snoop_analysis.matching import digest_of
 from snoop_analysis.progress import ProgressBar
 from snoop_analysis.querying import relation_of
 from snoop_analysis.replay import Replay
@@ -448,8 +449,9 @@ class Capture:
         cgroup ids repeat across boots and hosts (docs/format.md); where the boot is not known,
         sessions share no container.
         """
-        if self.by_image and container.image_digest:
-            return 0, "", "", container.image_digest
+        digest = digest_of(container.image_digest)
+        if self.by_image and digest:
+            return 0, "", "", digest
         boot = session.boot_id or f"session {session.session_id}"
         return container.cgroup_id, session.host, boot, container.cgroup_path
 

@@ -50,7 +50,7 @@ def ran(replay: Replay, image: Image, force: bool) -> Ran:
     if not containers:
         raise OptionError("the capture has no container: nothing was recorded")
     known = {one.digest for one in containers if one.digest}
-    wanted = {digest for digest in map(_digest, image.digests) if digest} or known
+    wanted = {digest for digest in map(digest_of, image.digests) if digest} or known
     if force or not known:
         return Ran(tuple(one.number for one in containers), tuple(_told(known, wanted)))
     if not image.digests and len(known) > 1:
@@ -93,12 +93,12 @@ def _containers(replay: Replay) -> list[_Container]:
         "GROUP BY chosen.container_no ORDER BY chosen.container_no"
     ).fetchall()
     return [
-        _Container(number, name, _digest(digest), tuple(sessions))
+        _Container(number, name, digest_of(digest), tuple(sessions))
         for number, name, digest, sessions in rows
     ]
 
 
-def _digest(said: str | None) -> str | None:
+def digest_of(said: str | None) -> str | None:
     """The digest in ``docker.io/library/nginx@sha256:…``, or what is said as it is."""
     found = _DIGEST.search(said or "")
     return found[0] if found else said

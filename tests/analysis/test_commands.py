@@ -106,8 +106,9 @@ def test_diff(record: Record) -> None:
 
 
 def test_merge(tmp_path: Path) -> None:
-    for node in ("n1", "n2"):
-        image = {"cgroup_id": 1, "name": node, "cgroup_path": "/", "image_digest": "sha256:x"}
+    digest = f"sha256:{'0' * 64}"
+    for node, said in (("n1", digest), ("n2", f"docker.io/library/nginx@{digest}")):
+        image = {"cgroup_id": 1, "name": node, "cgroup_path": "/", "image_digest": said}
         other = {"cgroup_id": 2, "name": "other", "cgroup_path": "/2"}
         write_session(
             tmp_path / node / "s",
