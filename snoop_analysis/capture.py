@@ -60,7 +60,7 @@ class Capture:
         memory_limit: as DuckDB takes it, ``"4GB"`` for one; at least ``"32MiB"``.
         temporary: directory for what does not fit; made when needed.
         by_image: containers of the same image digest are one, on whatever node and in whatever
-            session; a copy of a session is passed over.
+            session; of copies of a session the fullest counts.
 
     Attributes:
         sessions_found: the sessions, in replay order.

@@ -106,7 +106,7 @@ class Finder:
 
     Attributes:
         skip_damaged: go on without what cannot be read.
-        copies_once: pass over a copy of a session instead of refusing it.
+        copies_once: take the fullest copy of a session instead of refusing the others.
         left_out: what was left out, a sentence each.
     """
 
@@ -226,17 +226,27 @@ class Finder:
             self.attempt(partial(_refuse, both))
 
     def _each_once(self, sessions: Iterable[Session]) -> list[Session]:
-        """Sessions without a copy of another one."""
+        """Sessions without a copy of another one; where copies are passed over, the fullest."""
         kept: dict[Key, Session] = {}
         for session in sessions:
             first = kept.setdefault(session.key, session)
-            if first is not session and not self.copies_once:
+            if first is session:
+                continue
+            if self.copies_once:
+                kept[session.key] = max(first, session, key=_fullness)
+            else:
                 copy = (
                     f"{session.directory} and {first.directory} are the same session "
                     f"{session.session_id}: give one of them"
                 )
                 self.attempt(partial(_refuse, copy))
         return list(kept.values())
+
+
+def _fullness(session: Session) -> tuple[int, int, bool]:
+    """How much a copy knows: one may be older, made while the session was recorded."""
+    known = session.rows + session.dropped.summarized_rows
+    return known, session.rows, not session.is_open
 
 
 def _doubled(segments: Iterable[Segment]) -> Iterator[tuple[int, Segment]]:

@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Report several captures as one: containers of one image digest become one.
 
-    A session that is there twice counts once.
+    A session that is there twice counts once: the copy that holds more.
     """
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit, by_image=True).replay(**arguments)

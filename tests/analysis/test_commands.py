@@ -125,6 +125,17 @@ def test_merge(tmp_path: Path) -> None:
     assert (report["total_events"], report["dropped_events"]) == (4, 2)
 
 
+@pytest.mark.parametrize("order", [("old", "new"), ("new", "old")])
+def test_merge_takes_the_fuller_copy(tmp_path: Path, order: tuple[str, str]) -> None:
+    """One may have been copied while the session was recorded."""
+    write_session(tmp_path / "old/s", EVENTS[:5], session_id="s", ended_at=None)
+    write_session(tmp_path / "new/s", EVENTS, session_id="s")
+    done = run("merge", *(tmp_path / one for one in order), "--report", "-")
+    assert json.loads(done.stdout)["total_events"] == 10
+    with pytest.raises(CaptureError, match="are the same session s: give one of them"):
+        Capture(*(tmp_path / one for one in order))
+
+
 def test_lru(record: Record) -> None:
     got = rows("lru", record(EVENTS), "--capacity", 3, "--capacity", 4)
     assert [list(row.values()) for row in got] == [
