@@ -44,7 +44,7 @@ def ran(replay: Replay, image: Image, force: bool) -> Ran:
         force: count all of them.
 
     Raises:
-        OptionError: a session has only containers of other images, or there is no container.
+        OptionError: all images that a session knows are others, or there is no container.
     """
     containers = _containers(replay)
     if not containers:
@@ -59,7 +59,7 @@ def ran(replay: Replay, image: Image, force: bool) -> Ran:
             "does not say which it is: choose with --container, or count all with --force"
         )
     counted = [one for one in containers if one.digest is None or one.digest in wanted]
-    _check_sessions(replay, containers, counted, image)
+    _check_sessions(replay, containers, wanted, image)
     others = [one for one in containers if one not in counted]
     notes = [] if image.digests else _told(known, wanted)
     if others:
@@ -105,13 +105,15 @@ def digest_of(said: str | None) -> str | None:
 
 
 def _check_sessions(
-    replay: Replay, containers: list[_Container], counted: list[_Container], image: Image
+    replay: Replay, containers: list[_Container], wanted: set[str], image: Image
 ) -> None:
-    """A capture of another image alone is a mistake, not an empty answer."""
-    served = {session for one in counted for session in one.sessions}
+    """A capture of another image alone is a mistake, not an empty answer.
+
+    So it is with containers whose image is not known beside it, like the pause of a pod.
+    """
     for number, session in enumerate(replay.capture.sessions_found):
         own = {one.digest for one in containers if number in one.sessions and one.digest}
-        if own and number not in served:
+        if own and own.isdisjoint(wanted):
             raise OptionError(
                 f"{session.directory} is of another image: its containers ran {_list(own)}, and "
                 f"{image.name} is {', '.join(image.digests)}; count it all the same with --force "

@@ -502,6 +502,11 @@ def test_captures_of_an_image_count_together_and_others_are_refused(tmp_path: Pa
     other = session_of(tmp_path / "three", f"sha256:{'0' * 64}", "/c")
     with pytest.raises(OptionError, match="three is of another image"):
         judge(Capture(first, other), image)
+    pause = {"cgroup_id": 2, "name": "pause"}
+    known = {"cgroup_id": 1, "name": "app", "image_digest": f"sha256:{'0' * 64}"}
+    pod = write_session(tmp_path / "pod", [{"path": "/a"}], containers=[known, pause])
+    with pytest.raises(OptionError, match="pod is of another image"):
+        judge(Capture(pod), image)
     forced = judge(Capture(first, other), image, force=True)
     assert verdict(forced, "/c") == "used"
     assert "as forced" in forced.notes[0]
