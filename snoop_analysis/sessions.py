@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from snoop_analysis.errors import CaptureError
 from snoop_analysis.segments import Segment, segment_file, summary_file
+from snoop_analysis.sqltext import has_pattern
 from snoop_format import session as session_files
 from snoop_format.errors import FormatError
 from snoop_format.schema import RESULT_LOST
@@ -172,6 +173,11 @@ class Finder:
             str(directory).encode()
         except UnicodeEncodeError:
             raise CaptureError(f"the name of {directory} is not UTF-8: rename it") from None
+        if not has_pattern(str(directory)):
+            raise CaptureError(
+                f"the name of {directory} has a backslash and one of * ? [, which DuckDB cannot "
+                "read: rename it"
+            )
         said = session_files.read_session(directory)
         for misnamed in session_files.misnamed_segments(directory):
             self.attempt(partial(_refuse, f"{misnamed} is no segment: {_NAMES}"))

@@ -3,6 +3,9 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Final
+
+_OF_PATTERNS: Final = frozenset("*?[")
 
 
 @cache
@@ -26,7 +29,15 @@ def literal(value: str | int) -> str:
 
 def no_glob(path: str) -> str:
     """``path`` as a pattern that matches it alone: read_parquet takes patterns."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+    return "".join(f"[{letter}]" if letter in _OF_PATTERNS else letter for letter in path)
+
+
+def has_pattern(path: str) -> bool:
+    """Whether there is a pattern that matches ``path`` alone.
+
+    In patterns, though not in mere paths, DuckDB takes a backslash for a slash.
+    """
+    return "\\" not in path or _OF_PATTERNS.isdisjoint(path)
 
 
 def identifier(name: str) -> str:

@@ -624,6 +624,20 @@ def test_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
         Capture(path)
 
 
+@pytest.mark.parametrize("name", ["d*", "e?", "[a]f", r"g\a"])
+def test_a_directory_whose_name_looks_like_a_pattern(tmp_path: Path, name: str) -> None:
+    path = write_session(tmp_path / name, [{"path": "/a"}])
+    for other in ("da", "ea", "af", "g/a"):
+        write_session(tmp_path / other, [{"path": "/b"}])
+    assert Capture(path).replay().report().containers[0].files == ["/a"]
+
+
+def test_a_directory_whose_name_duckdb_cannot_read(tmp_path: Path) -> None:
+    path = write_session(tmp_path / r"a\*", [{"path": "/a"}])
+    with pytest.raises(CaptureError, match=r"has a backslash and one of .* rename it"):
+        Capture(path)
+
+
 def test_too_little_memory_is_no_damage(record: Record) -> None:
     path = record([{"path": "/" + "x" * 40_000_000}])
     with pytest.raises(OptionError, match="not enough memory"):
