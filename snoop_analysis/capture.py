@@ -509,25 +509,33 @@ def _paths(given: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[P
 
 def _connect(memory_limit: str, temporary: str | PathLike[str] | None) -> duckdb.DuckDBPyConnection:
     place = temporary or Path(gettempdir()) / f"snoop-analyze-{uuid4().hex}"
+    limit = _utf8("memory_limit", memory_limit)
+    directory = _utf8("the directory for temporary files (temporary, TMPDIR)", place)
     try:
-        database = duckdb.connect(
-            config={"memory_limit": memory_limit, "temp_directory": str(place)}
-        )
+        database = duckdb.connect(config={"memory_limit": limit, "temp_directory": directory})
         query = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
-        ((limit,),) = database.execute(query).fetchall()
+        ((bytes_,),) = database.execute(query).fetchall()
     except duckdb.OutOfMemoryException:
-        limit = 0
+        bytes_ = 0
     except duckdb.Error as error:
         raise OptionError(
             f"memory_limit cannot be {memory_limit!r}: {first_line(error)}"
         ) from error
-    if limit < _LEAST_MEMORY:
+    if bytes_ < _LEAST_MEMORY:
         raise OptionError(
             f"memory_limit cannot be {memory_limit!r}: it has to be at least "
             f"{_LEAST_MEMORY >> 20}MiB"
         )
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
     return database
+
+
+def _utf8(name: str, value: object) -> str:
+    """``value`` as DuckDB takes it."""
+    try:
+        return str(value).encode().decode()
+    except UnicodeEncodeError:
+        raise OptionError(f"{name} cannot be {str(value)!r}: it is not UTF-8") from None
 
 
 def _time(name: str, value: datetime | str | None) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from snoop_analysis.display.cells import counted
 from snoop_analysis.names import name_to_bytes
-from snoop_analysis.replacing import AnyPath, replaced
+from snoop_analysis.replacing import AnyPath, for_database, replaced
 from snoop_analysis.replay import RESULT_COLUMNS
 from snoop_analysis.rows import PATH_BYTES
 from snoop_analysis.sqltext import literal, statement
@@ -48,7 +48,7 @@ def _write_events(replay: Replay, kind: str, path: Path) -> None:
         columns += f" REPLACE ({', '.join(f'hex({name}) AS {name}' for name in PATH_BYTES)})"
     replay.execute(
         f"COPY (SELECT {columns} FROM {replay.results_view()}) "
-        f"TO {literal(str(path))} ({_FORMATS[kind]})"
+        f"TO {literal(for_database(path))} ({_FORMATS[kind]})"
     )
 
 

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+from uuid import uuid4
 
 from snoop_analysis.errors import OptionError
 from snoop_format.session import SESSION_FILE, put_in_place
@@ -91,7 +92,7 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
         return
     target = _resolved(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".snoop-analyze-{uuid4().hex}.tmp")
     try:
         temporary.touch()  # the operating system says best why it cannot
         try:
@@ -103,6 +104,20 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
         if error.filename != str(temporary):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def for_database(path: Path) -> str:
+    """``path``, one of ``replaced``, as DuckDB takes it.
+
+    Raises:
+        OptionError: its directory has a name that is not UTF-8.
+    """
+    try:
+        return str(path).encode().decode()
+    except UnicodeEncodeError:
+        raise OptionError(
+            f"the name of {path.parent} is not UTF-8: write to another directory"
+        ) from None
 
 
 def _descriptor(path: Path) -> int | None:

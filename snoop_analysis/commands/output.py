@@ -48,11 +48,15 @@ class Output:
         control characters are written as in tables.
         """
         if self.parquet:
-            from snoop_analysis.replacing import STANDARD_OUTPUT, replaced  # imports pyarrow
+            from snoop_analysis.replacing import (  # imports pyarrow
+                STANDARD_OUTPUT,
+                for_database,
+                replaced,
+            )
 
             path = STANDARD_OUTPUT if self.parquet == "-" else self.parquet
             with replaced(path) as target:
-                relation.write_parquet(str(target))
+                relation.write_parquet(for_database(target))
             return
         columns = relation.columns
         rows = [[_plain(value) for value in row] for row in relation.fetchall()]

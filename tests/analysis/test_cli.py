@@ -267,7 +267,7 @@ def test_what_cannot_be_written_is_named_as_it_was_given(
     record: Record, tmp_path: Path, words: list[str]
 ) -> None:
     (tmp_path / "there").mkdir()
-    name = tmp_path / "there" / ("x" * 255)  # the longest name: none is left for a temporary one
+    name = tmp_path / "there" / ("x" * 256)
     *command, option = words
     done = analyze(*command, record(EVENTS), option, name)
     assert done.returncode == 1

@@ -160,6 +160,35 @@ def test_export(record: Record, tmp_path: Path) -> None:
         assert [result for (result,) in results][-3:] == ["new", "new", "excluded"]
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "\udcff"], ids=["the longest", "not UTF-8"])
+@pytest.mark.parametrize(
+    "words",
+    ["export {} --to csv -o", "export {} --to json -o", "export {} --to parquet -o",
+     "export {} --to slim -o", "files {} --parquet"],
+)  # fmt: skip
+def test_a_file_may_have_any_name(record: Record, tmp_path: Path, words: str, name: str) -> None:
+    done = run(*words.format(record(EVENTS)).split(), tmp_path / name)
+    assert done.exit_code == 0
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("export {path} --to csv -o {odd}/x", "the name of {odd} is not UTF-8: write to another"),
+        ("files {path} --parquet {odd}/x", "the name of {odd} is not UTF-8: write to another"),
+        ("files {path} --memory-limit {odd}", "memory_limit cannot be {odd!r}: it is not UTF-8"),
+    ],
+)
+def test_names_that_duckdb_does_not_take(
+    record: Record, tmp_path: Path, words: str, sentence: str
+) -> None:
+    odd = str(tmp_path / "\udcff")
+    done = run(*words.format(path=record(EVENTS), odd=odd).split())
+    assert sentence.format(odd=odd) in str(done.exception)
+
+
 def test_verify(record: Record) -> None:
     path = record(EVENTS, segments=3, losses={"ring_full": 4})
     done = run("verify", path)
