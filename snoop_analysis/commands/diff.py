@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from snoop_analysis.commands.options import (
+    capture_options,
     open_capture,
     replay_arguments,
     replay_options,
@@ -24,8 +25,7 @@ Examples:
 @click.command("diff", epilog=EXAMPLES)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option("--skip-damaged", is_flag=True, help="Go on without what is damaged or missing.")
-@click.option("--memory-limit", metavar="SIZE", default="1500MB", help="Memory for queries.")
+@capture_options
 @listing
 @replay_options
 def command(

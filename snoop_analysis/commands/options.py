@@ -26,10 +26,11 @@ INCOMPLETE: Final = 3
 
 
 def read_config(context: click.Context, _: click.Parameter, path: Path | None) -> None:
-    """Take the values of a TOML file as defaults of the command's options.
+    """Take the values of a TOML file, by the options' names without dashes, as defaults.
 
     Raises:
-        OptionError: it is no TOML, or names an option the command does not have.
+        OptionError: it is no TOML, names an option the command does not have, or has a value for
+            one that cannot be given on the command line.
     """
     if path is None:
         return
@@ -37,12 +38,47 @@ def read_config(context: click.Context, _: click.Parameter, path: Path | None) -
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise OptionError(f"{path} is not TOML: {error}") from error
-    options = {parameter.name for parameter in context.command.params}
-    defaults = {name.replace("-", "_"): value for name, value in said.items()}
-    unknown = sorted(set(defaults) - options)
+    options = {
+        name.removeprefix("--"): option
+        for option in context.command.params
+        if isinstance(option, click.Option) and option.expose_value
+        for name in option.opts
+        if name.startswith("--")
+    }
+    unknown = sorted(set(said) - set(options))
     if unknown:
         raise OptionError(f"{path} sets {unknown[0]!r}, which is no option of this command")
-    context.default_map = defaults
+    context.default_map = {}
+    for name, value in said.items():
+        try:
+            context.default_map[str(options[name].name)] = _as_typed(options[name], value)
+        except TypeError as error:
+            raise OptionError(f"{path} sets {name} to {value!r}: write {error}") from None
+
+
+def _as_typed(option: click.Option, value: object) -> object:
+    """A value of TOML as click takes it from the command line.
+
+    Raises:
+        TypeError: the option has no such values; the message says which it has.
+    """
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise TypeError("true or false")
+        return value
+    lists = option.multiple + (option.nargs > 1)
+    return _texts([value] if lists == 1 and not isinstance(value, list) else value, lists)
+
+
+def _texts(value: object, lists: int) -> object:
+    """A text or a number as text; lists of such, if there are to be ``lists`` in each other."""
+    if lists:
+        if not isinstance(value, list):
+            raise TypeError("a list")
+        return [_texts(one, lists - 1) for one in value]
+    if isinstance(value, bool | list | dict):
+        raise TypeError("a text or a number")
+    return str(value)
 
 
 def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -54,8 +90,7 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return add
 
 
-capture_arguments: Final = _options(
-    click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True),
+capture_options: Final = _options(
     click.option(
         "--skip-damaged",
         is_flag=True,
@@ -78,6 +113,10 @@ capture_arguments: Final = _options(
         metavar="FILE",
         help="Take options from a TOML file: max-unique-files = 1000",
     ),
+)
+
+capture_arguments: Final = _options(
+    click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True), capture_options
 )
 
 part_options: Final = _options(

@@ -483,6 +483,54 @@ def test_config(record: Record, tmp_path: Path) -> None:
     assert "is not TOML" in str(run(path, "--config", config).exception)
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([], "csv = true\nby = 'syscall'"),
+        ([], "csv = true\nby = ['syscall']\nsyscall = ['openat']\ncontainer = [1]"),
+        (["--csv", "--by", "syscall"], "since = 2026-01-01T00:00:00Z"),
+    ],
+)
+def test_config_has_what_the_command_line_has(
+    record: Record, tmp_path: Path, words: list[str], text: str
+) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    path = record([{"path": "/a", "ts": datetime(2026, 1, 2, tzinfo=UTC)}])
+    done = run(path, *words, "--config", tmp_path / "c.toml")
+    assert [line[:14] for line in done.stdout.splitlines()] == ["syscall,events", "openat,1,1,1,0"]
+
+
+def test_config_of_commands_with_other_options(record: Record, tmp_path: Path) -> None:
+    config, path = tmp_path / "c.toml", record(EVENTS)
+    config.write_text(f"to = 'slim'\noutput = '{tmp_path}/list'")
+    assert run("export", path, "--config", config).exit_code == 0
+    assert (tmp_path / "list").exists()
+    config.write_text("json = true\nfound-only = true")
+    assert len(json.loads(run("diff", path, path, "--config", config).stdout)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("strict = 1", "sets strict to 1: write true or false"),
+        ("skip-damaged = 'yes'", "sets skip-damaged to 'yes': write true or false"),
+        ("report = true", "sets report to True: write a text or a number"),
+        ("max-unique-files = {a = 1}", "sets max-unique-files to {'a': 1}: write a text or"),
+        ("max-unique-files = true", "sets max-unique-files to True: write a text or a number"),
+        ("syscall = [true]", "sets syscall to [True]: write a text or a number"),
+        ("max-unique-files = 1.5", "'1.5' is not a valid integer"),
+        ("syscalls = ['open']", "sets 'syscalls', which is no option of this command"),
+        ("captures = ['/x']", "sets 'captures', which is no option of this command"),
+        ("config = 'x'", "sets 'config', which is no option of this command"),
+        ("max_unique_files = 1", "sets 'max_unique_files', which is no option of this command"),
+    ],
+)
+def test_config_that_cannot_be(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    done = run("nowhere", "--config", tmp_path / "c.toml")
+    assert sentence in f"{done.exception} {done.stderr}"
+
+
 def test_settings_from_the_command_line(record: Record) -> None:
     path = record([*EVENTS, {"path": "/s", "syscall": "stat"}])
     report = json.loads(run(path, "--syscall", "stat,lstat", "--report", "-").stdout)
