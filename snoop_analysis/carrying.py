@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from snoop_analysis.sequence import rows_before_positions
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
 
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
 
 def leave(replay: Replay) -> State:
     """Where ``replay`` ended."""
+    capture = replay.capture
+    positions = capture.positions()
     ((first_us, last_us, implausible),) = replay.query("SELECT * FROM covered").fetchall()
     return State(
         settings=replay.settings,
-        positions=replay.capture.positions(),
-        containers=replay.capture.identities(),
+        positions=positions,
+        rows=rows_before_positions(capture, positions),
+        sequences=replay.sequences,
+        left_out=frozenset(capture.left_out),
+        containers=capture.identities(),
         files=replay.query(statement("leave_files")).to_arrow_table(),
         counts=replay.query(statement("leave_counts")).to_arrow_table(),
         first_us=first_us,

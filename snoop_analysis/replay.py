@@ -22,6 +22,7 @@ from snoop_analysis.ordering import OutOfOrderError, in_order, sorted_by_databas
 from snoop_analysis.querying import relation_of
 from snoop_analysis.report import Report
 from snoop_analysis.reporting import make_report
+from snoop_analysis.sequence import Sequence, sequence
 from snoop_analysis.sqltext import any_of, statement
 from snoop_analysis.state import obstacle
 from snoop_format.calls import CALLS
@@ -55,6 +56,9 @@ class Replay:
         capture: what to replay.
         settings: how.
 
+    Attributes:
+        sequences: what is wrong with the sequence numbers of each session.
+
     Raises:
         OptionError: a setting with a value it cannot have.
         CaptureError: a segment turns out to be damaged.
@@ -80,6 +84,7 @@ class Replay:
         with self.capture.reading():
             self._check_syscalls()
             self._replay()
+            self.sequences = self._sequences()
 
     @property
     def stats(self) -> duckdb.DuckDBPyRelation:
@@ -160,6 +165,18 @@ class Replay:
         self._database.register("inserted", rows)
         self._database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM inserted")
         self._database.unregister("inserted")
+
+    def _sequences(self) -> dict[Key, Sequence]:
+        """What is wrong with the sequence numbers of each session."""
+        before = self._begun.sequences if self._begun else {}
+        found: dict[Key, Sequence] = {}
+        for number, session in enumerate(self.capture.sessions_found):
+            known = before.get(session.key, Sequence())
+            new = sequence(self.capture, number, self._positions.get(session.key))
+            found[session.key] = Sequence(
+                known.missing + new.missing, known.repeated + new.repeated
+            )
+        return found
 
     def close(self) -> None:
         """Drop the tables of this replay; its relations cannot be read any more."""

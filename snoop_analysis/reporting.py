@@ -18,7 +18,6 @@ from snoop_analysis.report import (
     Removed,
     Report,
 )
-from snoop_analysis.sequence import sequence
 from snoop_analysis.sessions import time_of
 from snoop_analysis.sqltext import any_of
 
@@ -107,9 +106,8 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     sessions = replay.capture.sessions_found
     segments = [segment for session in sessions for segment in session.segments]
     missing = [f"{one.session_id} {number}" for one in sessions for number in one.missing]
-    sequences = [sequence(replay.capture, number) for number in range(len(sessions))]
-    missing_events = sum(one.missing for one in sequences)
-    repeated = sum(one.repeated for one in sequences)
+    missing_events = sum(one.missing for one in replay.sequences.values())
+    repeated = sum(one.repeated for one in replay.sequences.values())
     torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
     left_out = replay.capture.left_out
     gone = [one.session_id for one in sessions if _lacks_its_beginning(one, replay.settings.since)]

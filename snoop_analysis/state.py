@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from snoop_analysis.sequence import Sequence, rows_before_positions
 from snoop_analysis.sessions import Key
 from snoop_analysis.settings import Settings
 
@@ -23,6 +24,9 @@ class State:
     Attributes:
         settings: of the replay; the next one must have the same.
         positions: the first seq not yet replayed, by host and id of the session.
+        rows: events before them, those that were removed included, by the same.
+        sequences: what is wrong with their sequence numbers.
+        left_out: what could not be read, a sentence each.
         containers: identities of the containers there were.
         files: the files in the LRUs, columns as table ``carried_files`` of ``sql/carried.sql``
             with ``identity`` for ``container_no``.
@@ -34,6 +38,9 @@ class State:
 
     settings: Settings
     positions: Mapping[Key, int]
+    rows: Mapping[Key, int]
+    sequences: Mapping[Key, Sequence]
+    left_out: frozenset[str]
     containers: frozenset[str]
     files: pa.Table
     counts: pa.Table
@@ -52,6 +59,15 @@ def obstacle(state: State, capture: Capture) -> str | None:
         last = session.dropped.last_seq
         if last is not None and last >= position:
             return f"segments of session {key[1]} were removed before it read them"
+    if state.left_out != set(capture.left_out):
+        return "other parts of the capture than before cannot be read"
+    rows = rows_before_positions(capture, state.positions)
+    for key, number in state.rows.items():
+        if rows[key] != number:
+            return f"events of session {key[1]} came or went among those that it read"
+    counted = set(state.counts.column("identity").to_pylist()) - {None}
+    if not counted <= capture.identities():
+        return "containers whose events it counted are not the same any more"
     unknown = state.counts.column("identity").null_count
     if unknown and capture.identities() != state.containers:
         return "containers have become known of which it counted events as unknown"

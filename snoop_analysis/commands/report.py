@@ -181,8 +181,8 @@ def _watch(
 ) -> None:
     """Keep the report at ``path`` current; each round replays new events alone.
 
-    Where they do not follow on what was replayed (segments were removed before they were read),
-    a round replays everything.
+    Where they do not follow on what was replayed (segments were removed before they were read, or
+    can be read now), a round replays everything.
     """
     from snoop_analysis.state import State, obstacle
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A replay of the beginning, then of the rest, is a replay of all."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 from snoop_analysis import Capture
 from snoop_analysis.errors import OptionError
 from snoop_analysis.report import Report
+from snoop_format.session import sealed_name
 
-from .conftest import Event, Record, in_order
+from .conftest import Event, Record, in_order, segment, write_session
 
 CONTAINERS = [{"cgroup_id": n, "name": f"c{n}", "cgroup_path": f"/c{n}"} for n in (1, 2)]
 EVENTS = st.lists(
@@ -68,3 +72,65 @@ def test_a_session_that_grows(record: Record) -> None:
         state = replay.state
         assert len(replay.results.fetchall()) == 2
     assert replay.report().containers[0].files == [f"/{n}" for n in range(6)]
+
+
+NAMES = [f"/{n}" for n in range(15)]
+SAME: dict[str, Any] = {"session_id": "s", "host": "h", "boot_id": "b"}
+
+
+def written(directory: Path, segments: Sequence[Sequence[int]], **session: Any) -> Path:
+    """A session with these seqs in its segments; a segment without any is not there."""
+    write_session(directory, [], len(segments), **SAME, **session)
+    for number, seqs in enumerate(segments, 1):
+        events = [{"path": NAMES[seq], "seq": seq} for seq in seqs]
+        pq.write_table(segment(events), directory / sealed_name(number))
+        if not events:
+            (directory / sealed_name(number)).unlink()
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([range(5), [], range(10, 15)], [range(5), range(5, 10), range(10, 15)]),
+        ([range(5, 10)], [range(5, 10), range(5)]),
+        ([range(5)], [range(5), [4]]),
+        ([[0, 1, 3]], [[0, 1, 3, 3, 4]]),
+    ],
+    ids=["missing", "smaller", "repeated", "repeated in the same"],
+)
+def test_events_come_before_others_that_were_read(
+    tmp_path: Path, before: list[list[int]], after: list[list[int]]
+) -> None:
+    state = Capture(written(tmp_path, before), skip_damaged=True).replay().state
+    grown = Capture(written(tmp_path, after), skip_damaged=True)
+    with pytest.raises(OptionError, match=r"came or went among|other parts of the capture"):
+        grown.replay(state=state)
+
+
+def test_what_could_not_be_read_and_now_can(tmp_path: Path) -> None:
+    path = written(tmp_path, [range(5), range(5, 10)])
+    whole = (path / sealed_name(2)).read_bytes()
+    (path / sealed_name(2)).write_bytes(whole[:-100])
+    state = Capture(path, skip_damaged=True).replay().state
+    (path / sealed_name(2)).write_bytes(whole)
+    with pytest.raises(OptionError, match="other parts of the capture than before"):
+        Capture(path, skip_damaged=True).replay(state=state)
+
+
+@pytest.mark.parametrize("before", [None, [{"cgroup_id": 1, "name": "app"}]])
+def test_a_container_that_becomes_known_by_its_path(tmp_path: Path, before: Any) -> None:
+    state = Capture(written(tmp_path, [range(5)], containers=before)).replay().state
+    with pytest.raises(OptionError, match="are not the same any more"):
+        Capture(written(tmp_path, [range(5), range(5, 10)])).replay(state=state)
+
+
+def test_gaps_and_repeats_are_carried(tmp_path: Path) -> None:
+    parts = [[1, 2, 2, 4], [6, 6], [7], [9]]
+    state = None
+    for end in range(1, 5):
+        capture = Capture(written(tmp_path, parts[:end]))
+        replay = capture.replay(state=state)
+        state = replay.state
+        assert comparable(replay.report()) == comparable(capture.replay().report())
+    assert replay.report().completeness.missing_events == 3
