@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from snoop_analysis.closure import RULES, close
-from snoop_analysis.closure.policy import Policy, preset
+from snoop_analysis.closure.policy import Policy, meaningless, preset
 from snoop_analysis.doubts import Standing, standing
 from snoop_analysis.errors import OptionError
 from snoop_analysis.matching import ran
@@ -115,5 +115,7 @@ def _notes(replay: Replay, judgement: Judgement) -> Iterator[str]:
     dropped = len(judgement.dropped_although_used())
     if dropped:
         yield f"used or needed, and dropped by the policy: {dropped:,}"
+    for pattern in meaningless(judgement.image, judgement.policy):
+        yield f"the policy's pattern {pattern} means no file of the image"
     yield from (one for one, matters in judgement.closure.unknown.items() if not matters)
     yield from judgement.unread_packages

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from snoop_analysis.closure import Closure, Reason
-from snoop_analysis.closure.policy import Policy, matcher
+from snoop_analysis.closure.policy import Policy, followed, matcher
 from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Image, Inode, Kind
 from snoop_analysis.observed import Observed, Use
@@ -168,7 +169,11 @@ class Judgement:
 
     def _is_dropped(self, path: str) -> bool:
         """Whether the policy says that it goes."""
-        return matcher(self.policy.drop).match(path) is not None
+        return self._dropped.match(path) is not None
+
+    @cached_property
+    def _dropped(self) -> re.Pattern[str]:
+        return matcher(followed(self.image, self.policy.drop))
 
     @cached_property
     def _weighing(self) -> dict[Inode, str]:

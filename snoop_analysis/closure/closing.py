@@ -10,7 +10,14 @@ from typing import Final
 
 from snoop_analysis.closure import bytecode, runtime, scripts
 from snoop_analysis.closure.libraries import Libraries
-from snoop_analysis.closure.policy import Policy, Sets, matcher
+from snoop_analysis.closure.policy import (
+    Policy,
+    Sets,
+    alternatives,
+    directory_of,
+    followed,
+    matcher,
+)
 from snoop_analysis.closure.reasons import Need, Reason, Subject, Unknown
 from snoop_analysis.image import Image, Kind
 from snoop_analysis.observed import Observed, end_of
@@ -155,16 +162,25 @@ def close(
     }
     closure.apply(rules)
     closure.needed = frozenset(closure.reasons)
-    wanted = matcher(policy.keep)
+    _keep_wanted(closure, policy)
+    closure.apply(rules)
+    return closure
+
+
+def _keep_wanted(closure: Closure, policy: Policy) -> None:
+    """Keep what a policy says, and the links by which it names that."""
+    image = closure.image
     kept = Reason("policy", "kept by policy")
+    wanted = matcher(followed(image, policy.keep))
     for path in [one for one in image.files if wanted.match(one)]:
         closure.keep(path, kept, _may_be_executed(image, path))
+    for pattern in alternatives(policy.keep):
+        for passed in image.find(directory_of(pattern)).passed:
+            closure.keep_passed(passed, pattern)
     for name in policy.names:
         end = image.find(name).end
         if end is not None:
             closure.keep_name(name, kept, _may_be_executed(image, end))
-    closure.apply(rules)
-    return closure
 
 
 def _script(image: Image, observed: Observed, subject: Subject) -> Iterator[Need | Unknown]:

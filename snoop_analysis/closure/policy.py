@@ -4,18 +4,18 @@
 A policy has ``keep`` and ``drop``, lists of patterns, and ``sets``: where a file of ``when`` was
 used, what ``keep`` says is needed too. In a pattern ``*`` and ``?`` match no slash, ``**`` any
 directories, ``{a,b}`` one or the other; in the ``keep`` of a set ``{directory}`` is the directory
-of the file that was used.
+of the file that was used. The files of an image are known by their paths without links; the
+beginning of a pattern, up to the first wildcard, may lead through links.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,9 +29,10 @@ from snoop_analysis.image import Image
 
 PRESETS: Final = ("python", "node", "java", "nginx")
 _EVERYWHERE: Final = "system"  # is applied to every image
-_FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX
+_FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.BRACE | glob.FORCEUNIX
 _MOST_EXPANDED: Final = 1000
 _HERE: Final = "{directory}"
+_WILDCARD: Final = re.compile(r"[*?\[{\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,17 @@ class Policy:
     """What to keep, what to drop, and what belongs together.
 
     Attributes:
-        keep, drop: patterns, their braces expanded.
+        keep, drop: patterns.
         sets: files that are used together.
         names: what to keep, too: paths as they are, no patterns.
+        presumed: those of the patterns that were not written for this image.
     """
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     sets: tuple[FileSet, ...] = ()
     names: tuple[str, ...] = ()
+    presumed: frozenset[str] = frozenset()
 
     def __add__(self, other: Policy) -> Policy:
         """Both; what one keeps the other does not drop."""
@@ -65,6 +68,7 @@ class Policy:
             self.drop + other.drop,
             self.sets + other.sets,
             self.names + other.names,
+            self.presumed | other.presumed,
         )
 
 
@@ -87,7 +91,8 @@ def preset(name: str) -> Policy:
     if name not in (*PRESETS, _EVERYWHERE):
         raise OptionError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
     text = files("snoop_analysis").joinpath("policies", f"{name}.yaml").read_text(encoding="utf-8")
-    return parse(text, name)
+    policy = parse(text, name)
+    return replace(policy, presumed=frozenset(policy.keep + policy.drop))
 
 
 def parse(text: str, source: str) -> Policy:
@@ -136,13 +141,14 @@ def _patterns(said: dict[str, Any], key: str, source: str) -> tuple[str, ...]:
     for one in found:
         if not one.startswith(("/", _HERE)):
             raise OptionError(f"{source}: the pattern {one!r} has to start with /")
-    return tuple(chain.from_iterable(_expanded(one, source) for one in found))
+        _check_braces(one, source)
+    return tuple(found)
 
 
-def _expanded(pattern: str, source: str) -> list[str]:
-    """The patterns that one with braces stands for."""
+def _check_braces(pattern: str, source: str) -> None:
+    """Refuse a pattern that stands for too many."""
     try:
-        return bracex.expand(pattern, keep_escapes=True, limit=_MOST_EXPANDED)
+        bracex.expand(pattern, keep_escapes=True, limit=_MOST_EXPANDED)
     except (bracex.ExpansionLimitException, RecursionError) as error:
         raise OptionError(
             f"{source}: the braces of the pattern {pattern!r} stand for more than "
@@ -159,6 +165,37 @@ def matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{one})" for one in wanted))
 
 
+def alternatives(patterns: Iterable[str]) -> Iterator[str]:
+    """A pattern for each of what patterns have in braces."""
+    for one in patterns:
+        yield from bracex.iexpand(one, keep_escapes=True, limit=0)
+
+
+def directory_of(pattern: str) -> str:
+    """The directory that all is in that a pattern without braces means; empty for the root."""
+    return _WILDCARD.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+
+
+def followed(image: Image, patterns: Iterable[str]) -> tuple[str, ...]:
+    """Patterns, and as what links in the image make of their directories."""
+    found = []
+    for one in alternatives(patterns):
+        found.append(one)
+        directory = directory_of(one)
+        end = image.find(directory).end
+        if end is not None and end != (directory or "/"):
+            found.append(glob.escape(end.rstrip("/"), unix=True) + one.removeprefix(directory))
+    return tuple(found)
+
+
+def meaningless(image: Image, policy: Policy) -> Iterator[str]:
+    """The patterns of what to keep and drop that mean no file of the image."""
+    for one in dict.fromkeys(policy.keep + policy.drop):
+        wanted = matcher(followed(image, (one,)))
+        if one not in policy.presumed and not any(map(wanted.match, image.files)):
+            yield one
+
+
 @dataclass
 class Sets:
     """Looks up the sets of a policy in an image."""
@@ -169,31 +206,29 @@ class Sets:
 
     @cached_property
     def _any(self) -> re.Pattern[str]:
-        return matcher(tuple(pattern for one in self.sets for pattern in one.when))
+        return matcher(tuple(pattern for when in self._when for pattern in when))
+
+    @cached_property
+    def _when(self) -> list[tuple[str, ...]]:
+        return [followed(self.image, one.when) for one in self.sets]
 
     def needs(self, subject: Subject) -> Iterator[Need]:
         """What belongs to a used file; each set once, or once for a directory that it is about."""
         if not self._any.match(subject.path):
             return
         here = posixpath.dirname(subject.path)
-        for one in self.sets:
+        for one, when in zip(self.sets, self._when, strict=True):
             key = one.name, here if any(_HERE in pattern for pattern in one.keep) else ""
-            if matcher(one.when).match(subject.path) and key not in self._done:
+            if matcher(when).match(subject.path) and key not in self._done:
                 self._done.add(key)
                 for path in self._members(one, here):
                     yield Need(path, f"{one.name}: belongs to")
 
     def _members(self, one: FileSet, here: str) -> Iterator[str]:
-        for pattern in one.keep:
-            local = pattern.replace(_HERE, glob.escape(here, unix=True))
-            wanted = matcher((posixpath.normpath(local),))
-            for path in self.image.tree(_start(pattern, here)):
+        """The files of a set; ``here`` is the directory of the file that was used."""
+        local = [pattern.replace(_HERE, glob.escape(here, unix=True)) for pattern in one.keep]
+        for pattern in followed(self.image, map(posixpath.normpath, local)):
+            wanted = matcher((pattern,))
+            for path in self.image.tree(directory_of(pattern)):
                 if wanted.match(path):
                     yield path
-
-
-def _start(pattern: str, here: str) -> str:
-    """The directory that everything a pattern means is below."""
-    start = here if pattern.startswith(_HERE) else ""
-    literal = re.split(r"[*?\[{\\]", pattern.removeprefix(_HERE))[0]
-    return posixpath.normpath(f"{start}{literal.rpartition('/')[0]}/")

@@ -11,7 +11,7 @@ from snoop_analysis.errors import OptionError
 from snoop_analysis.image import open_image
 from snoop_analysis.judging import judge
 from tests.analysis.conftest import write_session
-from tests.slim.images import entry, layer
+from tests.slim.images import entry, layer, link
 
 PYTHON = "/usr/lib/python3.11"
 JAVA = "/usr/lib/jvm/java-17/lib"
@@ -43,6 +43,15 @@ def test_what_a_preset_keeps(tmp_path: Path, name: str, used: str, wanted: str) 
     assert end in judge(capture, image, preset(name)).judgement.kept
     assert end not in judge(capture, image).judgement.kept
     assert "/opt/other" not in judge(capture, image, preset(name)).judgement.kept
+
+
+def test_what_belongs_together_is_found_by_links(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    terminals = [entry(f"usr/lib/terminfo/{one}", b"") for one in ("x/xterm", "l/linux")]
+    path.write_bytes(layer([*terminals, link("lib", "usr/lib")]))
+    used = {"path": "/lib/terminfo/x/xterm"}
+    capture = Capture(write_session(tmp_path / "capture", [used]))
+    assert "/usr/lib/terminfo/l/linux" in judge(capture, open_image(path)).judgement.kept
 
 
 def test_every_preset_is_tested() -> None:

@@ -542,6 +542,39 @@ def test_a_policy_of_many_patterns(judged: Judge) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kept", "link"),  # a policy, what it keeps, the link by which it says so
+    [
+        ("keep: [/bin/never]", "/usr/bin/never", "/bin"),
+        ("keep: ['/current/othe?.py']", "/app/other.py", "/current"),
+        ("keep: ['/current/**']", "/app/__pycache__/m.cpython-311.pyc", "/current"),
+        ("keep: ['/{bin,opt}/n*']", "/usr/bin/never", "/bin"),
+        ("keep: [/var/../bin/never]", "/usr/bin/never", "/bin"),
+        ("sets: {x: {when: ['/current/*'], keep: [/bin/never]}}", "/usr/bin/never", "/bin"),
+    ],
+)
+def test_a_policy_names_files_by_links(judged: Judge, text: str, kept: str, link: str) -> None:
+    events = [{"path": "/app/outer"}, {"path": "/bin/prog"}]
+    assert kept not in judged(events).judgement.kept
+    answer = judged(events, policy=parse(text, "policy.yaml"))
+    assert {kept, link} <= set(answer.judgement.kept)
+    assert not any("means no file" in one for one in answer.notes)
+
+
+def test_a_policy_drops_files_by_links(judged: Judge) -> None:
+    policy = parse("{keep: [/app/m.py], drop: ['/current/**']}", "policy.yaml")
+    kept = judged([{"path": "/app/run"}], policy=policy).judgement.kept
+    assert [path for path in kept if path.startswith("/app")] == ["/app", "/app/m.py"]
+
+
+def test_a_pattern_that_means_nothing_is_said(judged: Judge) -> None:
+    policy = parse("{keep: [/bin/non*, '/{opt,none}/**'], drop: [/none]}", "policy.yaml")
+    notes = judged([{"path": "/app/m.py"}], policy=policy + preset("nginx")).notes
+    assert [one for one in notes if "pattern" in one] == [
+        f"the policy's pattern {one} means no file of the image" for one in ("/bin/non*", "/none")
+    ]
+
+
+@pytest.mark.parametrize(
     ("line", "wanted"),
     [
         ("#!/bin/env -S LANG=C python -I", {"/usr/bin/env", "/opt/bin/python"}),
