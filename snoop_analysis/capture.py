@@ -427,12 +427,12 @@ class Capture:
                 for one in session.containers
             ]
             self._insert("container_cgroups", rows)
-            points = [
-                (number, numbers[self._identity(session, one)], point)
+            mounts = [
+                (number, numbers[self._identity(session, one)], *mount)
                 for one in session.containers
-                for point in one.mounts
+                for mount in one.mounts
             ]
-            self._insert("mounts", points)
+            self._insert("mounts", mounts)
         known = {
             self._identity(session, one): one
             for session in reversed(self.sessions_found)

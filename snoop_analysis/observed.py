@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # config-linux.md, "Default Filesystems").
 KERNEL_MOUNTS: Final = ("/proc", "/sys", "/dev")
 
+# What is mounted of a volume that Docker, Podman or nerdctl made: into a fresh one they copy what
+# the image has there.
+_VOLUME: Final = re.compile(r"/volumes/.+/_data$")
+
 # A directory of a process, as /proc names it; what follows is a path from there. What it was is not
 # known later.
 _OF_PROCESS: Final = re.compile(
@@ -32,6 +36,8 @@ _MOVES: Final = frozenset(("rename", "renameat", "renameat2", "symlink", "symlin
 
 # How the kernel calls a program without a file: container runtimes start from one.
 _IN_MEMORY: Final = "/memfd:"
+
+_Mounts = dict[str, bool]  # mount points of a container, and whether each is of a runtime's volume
 
 
 @dataclass(slots=True)
@@ -141,12 +147,13 @@ def observe(replay: Replay, image: Image) -> Observed:
     replay.execute(statement("calls"))
     rows = [_row(found) for found in replay.query(statement("observed")).fetchall()]
     mounts = _mounts(replay)
+    kernel = dict.fromkeys(KERNEL_MOUNTS, False)
     observer = _Observer(image, _roots(image, rows))
     for row in rows:
-        observer.see(row, mounts.get(row.container_no, KERNEL_MOUNTS))
+        observer.see(row, mounts.get(row.container_no, kernel))
     for number, exe, first, last in replay.query(statement("running")).fetchall():
         observer.observed.running.add(exe)
-        observer.see(_running(number, exe, first, last), mounts.get(number, KERNEL_MOUNTS))
+        observer.see(_running(number, exe, first, last), mounts.get(number, kernel))
     observer.observed.unresolved.update(observer.behind_made())
     return observer.observed
 
@@ -175,14 +182,18 @@ def _running(number: int, exe: str, first: datetime | None, last: datetime | Non
     )
 
 
-def _mounts(replay: Replay) -> dict[int, tuple[str, ...]]:
+def _mounts(replay: Replay) -> dict[int, _Mounts]:
     """Where the containers had something mounted, but for their root."""
-    mounts: dict[int, set[str]] = {}
-    rows = replay.query("SELECT container_no, mount_point FROM mounts").fetchall()
-    for number, point in rows:
+    mounts: dict[int, _Mounts] = {}
+    rows = replay.query(
+        "SELECT container_no, mount_point, root FROM mounts ORDER BY mount_point"
+    ).fetchall()
+    for number, point, root in rows:
         if point != "/":
-            mounts.setdefault(number, set(KERNEL_MOUNTS)).add(point)
-    return {number: tuple(sorted(points)) for number, points in mounts.items()}
+            own = mounts.setdefault(number, dict.fromkeys(KERNEL_MOUNTS, False))
+            is_volume = _VOLUME.search(root or "") is not None
+            own[point] = own.get(point, False) or is_volume
+    return mounts
 
 
 def _roots(image: Image, rows: Iterable[_Row]) -> list[tuple[str, Node]]:
@@ -218,7 +229,7 @@ def _below(root: str, path: str) -> str:
     return path if not root else root if path == "/" else root + path
 
 
-def _find(prefix: str, root: Node, name: str, mounts: Sequence[str], follow: bool = True) -> Way:
+def _find(prefix: str, root: Node, name: str, mounts: Collection[str], follow: bool = True) -> Way:
     """As ``tree.find`` from ``root``, which is at ``prefix`` of the image.
 
     ``mounts`` and all paths of the way begin at the image's root.
@@ -238,7 +249,7 @@ def _find(prefix: str, root: Node, name: str, mounts: Sequence[str], follow: boo
     )
 
 
-def _leads_to(prefix: str, root: Node, name: str, end: str, mounts: Sequence[str]) -> bool:
+def _leads_to(prefix: str, root: Node, name: str, end: str, mounts: Collection[str]) -> bool:
     """Whether ``name`` may lead to ``end``: to it, or to something mounted that ``end`` is in.
 
     Both begin at ``root``, which is at ``prefix`` of the image; ``mounts`` begin at the image's.
@@ -249,9 +260,14 @@ def _leads_to(prefix: str, root: Node, name: str, end: str, mounts: Sequence[str
     return way.end is not None and way.end == _find(prefix, root, end, mounts).end
 
 
-def _may_be_the_images(mount: str, node: Node | None) -> bool:
-    """Whether a file below one of ``KERNEL_MOUNTS`` may be seen: not all runtimes mount there."""
-    return mount in KERNEL_MOUNTS and node is not None and node.inode.kind is Kind.FILE
+def _may_be_the_images(mount: str, mounts: _Mounts, node: Node | None) -> bool:
+    """Whether a file of the image may be what is seen on a mount.
+
+    Not all runtimes mount on ``KERNEL_MOUNTS``, and some copy what is in the image into volumes.
+    """
+    if mount in KERNEL_MOUNTS:
+        return node is not None and node.inode.kind is Kind.FILE
+    return mounts[mount]
 
 
 def _moves(row: _Row) -> bool:
@@ -272,7 +288,7 @@ class _Observer:
         self.made: set[str] = set()  # what leads elsewhere than the image says: see behind_made
         self.strange: set[str] = set()  # names of what is there and not in the image
 
-    def see(self, row: _Row, mounts: Sequence[str]) -> None:
+    def see(self, row: _Row, mounts: _Mounts) -> None:
         """Take in a row; what is below ``mounts`` is not the image's."""
         self.observed.mounts.update(mounts)
         names = _absolute(row)
@@ -297,7 +313,7 @@ class _Observer:
             if path is not None:
                 self._use(path, name, row)
 
-    def _look_up(self, name: str, row: _Row, mounts: Sequence[str]) -> dict[str | None, str]:
+    def _look_up(self, name: str, row: _Row, mounts: _Mounts) -> dict[str | None, str]:
         """Find ``name`` below every root: the files it led to; null for one on a mount."""
         led_to: dict[str | None, str] = {}
         for prefix, root in self.roots:
@@ -313,7 +329,7 @@ class _Observer:
                 if row.is_there:
                     self._outside(name, row, mounts, way.mount)
                 hidden = _find(prefix, root, name, (), follow=not row.is_link)
-                if _may_be_the_images(way.mount, hidden.node) and hidden.end is not None:
+                if hidden.end and _may_be_the_images(way.mount, mounts, hidden.node):
                     led_to[hidden.end] = name
             elif way.end is not None:
                 led_to[way.end] = name
@@ -329,7 +345,7 @@ class _Observer:
                 if letter == "/" and name[:place] in self.made:
                     yield name[place + 1 :]
 
-    def _through_links(self, row: _Row, end: str, mounts: Sequence[str]) -> Iterator[str]:
+    def _through_links(self, row: _Row, end: str, mounts: _Mounts) -> Iterator[str]:
         """Names by which a relative path whose directory is not known may have led to ``end``.
 
         It says where it ended, and not which link it took: chdir(2) has changed the directory by
@@ -372,7 +388,7 @@ class _Observer:
         if name != path:
             use.names.add(name)
 
-    def _outside(self, name: str, row: _Row, mounts: Sequence[str], mount: str = "") -> None:
+    def _outside(self, name: str, row: _Row, mounts: _Mounts, mount: str = "") -> None:
         clean = posixpath.normpath(name)
         mount = mount or next((one for one in mounts if clean.startswith(f"{one}/")), "")
         place = f"mounted at {mount}" if mount else "not in the image"

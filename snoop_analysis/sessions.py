@@ -30,7 +30,8 @@ SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 class Container:
     """A container as ``session.json`` lists it.
 
-    ``mounts`` are the places in it where something is mounted; empty where that is not known.
+    ``mounts`` are the places in it where something is mounted, each with what of a file system that
+    is (null where unknown); empty where that is not known.
     ``running`` are the processes that it had when recording began.
     """
 
@@ -39,7 +40,7 @@ class Container:
     cgroup_path: str
     image: str | None
     image_digest: str | None
-    mounts: tuple[str, ...] = ()
+    mounts: tuple[tuple[str, str | None], ...] = ()
     running: int = 0
 
 
@@ -420,11 +421,12 @@ def _containers(said: Any, path: Path) -> Iterator[Container]:
         )
 
 
-def _mounts(said: Any) -> tuple[str, ...]:
-    """The mount points of a container, as far as they are absolute paths."""
+def _mounts(said: Any) -> tuple[tuple[str, str | None], ...]:
+    """The mounts of a container, as far as their points are absolute paths."""
     mounts = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    points = (_text(one.get("mount_point")) for one in mounts)
-    return tuple(dict.fromkeys(one for one in points if one and one.startswith("/")))
+    places = ((_text(one.get("mount_point")), _text(one.get("root"))) for one in mounts)
+    found = [(point, root) for point, root in places if point and point.startswith("/")]
+    return tuple(dict.fromkeys(found))
 
 
 def _unrecorded_rings(said: Any) -> int:

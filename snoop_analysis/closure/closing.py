@@ -31,7 +31,7 @@ RULES: Final = {
     "library": "DT_NEEDED of a used ELF file",
     "set": "files that are used together: certificates, time zones, locales, name service, ...",
     "bytecode": "Python sources and their bytecode",
-    "runtime": "what a container runtime reads, mounts on or starts",
+    "runtime": "what a container runtime reads, mounts on, copies into volumes or starts",
     "nameless": "what a relative path may have meant whose directory is not known",
 }
 Rule = Callable[[Subject], Iterable[Need | Unknown]]

@@ -32,6 +32,8 @@ def needs(image: Image, mounts: set[str]) -> Iterator[Need]:
     volumes = image.config.container.get("Volumes")
     for path in sorted(volumes) if isinstance(volumes, dict) else ():
         yield Need(path, "a volume of the image's configuration")
+        for one in image.tree(path):
+            yield Need(one, "copied by container runtimes into a volume of the configuration")
     if image.config.text("WorkingDir"):
         yield Need(image.config.text("WorkingDir"), "working directory of the image")
     for words, text in _commands(image):

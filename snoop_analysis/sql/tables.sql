@@ -49,5 +49,6 @@ CREATE TABLE losses (
 CREATE TABLE mounts (
     session_no UINTEGER,
     container_no UINTEGER,
-    mount_point VARCHAR                              -- path in the container
+    mount_point VARCHAR,                             -- path in the container
+    root VARCHAR                                     -- what of the file system is mounted there; null where unknown
 );

@@ -484,6 +484,42 @@ def test_volumes_are_told_apart(judged: Judge) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("root", "wanted"),
+    [
+        ("/var/lib/docker/volumes/app/_data", "used"),
+        ("/storage/volumes/8e2f/_data", "used"),
+        ("/var/lib/nerdctl/1935db59/volumes/default/app/_data", "used"),
+        ("/srv/volumes/app", "not observed"),
+        ("/srv/volumes/app/_data/below", "not observed"),
+        (None, "not observed"),
+    ],
+)
+def test_volumes_that_a_runtime_fills_have_files_of_the_image(
+    judged: Judge, root: str | None, wanted: str
+) -> None:
+    mounts = [{"mount_point": "/app", "root": root}]
+    session = {"containers": [{"cgroup_id": 1, "name": "app", "mounts": mounts}]}
+    answer = judged([{"path": "/current/m.py"}, {"path": "/app/new"}], session)
+    assert verdict(answer, "/app/m.py") == wanted
+    assert verdict(answer, "/app/other.py") == "not observed"
+    assert set(answer.judgement.observed.outside) == {"/current/m.py", "/app/new"}
+
+
+def test_what_an_image_has_in_its_volumes_is_copied(tmp_path: Path) -> None:
+    items = [entry("data/in/x", b""), link("data/y", "../etc/y"), entry("etc/y", b"")]
+    saved = docker_save([layer([*items, entry("etc/z", b"")])], Volumes={"/data": {}})
+    image = open_image(as_archive(saved, tmp_path / "image.tar"))
+    capture = Capture(write_session(tmp_path / "capture", []))
+    answer = judge(capture, image)
+    assert {"/data/in/x", "/data/y", "/etc/y"} <= set(answer.judgement.kept)
+    assert "/etc/z" not in answer.judgement.kept
+    assert list(answer.judgement.why("/data/in/x")) == [
+        "/data/in/x: needed by a used file",
+        "  copied by container runtimes into a volume of the configuration",
+    ]
+
+
 def session_of(path: Path, digest: str | None, file: str) -> Path:
     container = {"cgroup_id": 1, "name": path.name, "image_digest": digest}
     return write_session(path, [{"path": file}], containers=[container], host=path.name)
