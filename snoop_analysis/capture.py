@@ -244,7 +244,7 @@ class Capture:
             exclude: prefixes of normalised paths to leave out.
             max_unique_files: files the LRU of a container holds; 0: all.
             syscalls: take events of these calls alone; null: of all.
-            containers: take these containers alone, by name or cgroup id; null: all.
+            containers: take these containers alone, by a name they had or a cgroup id; null: all.
             since: take events from this time on (a time without zone is UTC).
             until: take events before this time.
             found_only: take calls alone that succeeded.

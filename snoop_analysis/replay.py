@@ -78,7 +78,6 @@ class Replay:
         with capture.reading():
             capture.database.execute(f"CREATE SCHEMA {self._schema}")
         self._database = self._connect(capture.database)
-        self._check_containers()
         self._caches: dict[int, Lru] = {}
         self._knows_new_events = False
         with self.capture.reading():
@@ -194,17 +193,28 @@ class Replay:
         """Where this replay ended, for another to go on."""
         return leave(self)
 
-    def _check_containers(self) -> None:
-        """A container that is asked for and not there is a mistake, not an empty answer."""
-        rows = self._database.execute("SELECT cgroup_id, name FROM containers").fetchall()
-        known = {value for row in rows for value in row}
-        for one in self.settings.containers or ():
-            if one not in known:
-                names = ", ".join(sorted({name for _, name in rows}))
+    def _chosen_containers(self) -> str:
+        """The SQL condition for a row of ``containers`` that is chosen, by any name it had.
+
+        Raises:
+            OptionError: one that is asked for is not there: a mistake, not an empty answer.
+        """
+        if self.settings.containers is None:
+            return "TRUE"
+        query = "SELECT container_no, cgroup_id, name FROM container_cgroups"
+        rows = self._database.execute(query).fetchall()
+        chosen: set[int] = set()
+        for one in self.settings.containers:
+            numbers = {number for number, *known in rows if one in known}
+            numbers = numbers or {number for number, cgroup_id, _ in rows if one == str(cgroup_id)}
+            if not numbers:
+                names = ", ".join(sorted({name for _, _, name in rows}))
                 raise OptionError(f"there is no container {one!r}; there are {names}")
+            chosen |= numbers
+        return any_of([f"container_no = {number}" for number in sorted(chosen)])
 
     def _check_syscalls(self) -> None:
-        """So is a call that neither recorders nor this capture know."""
+        """A call that neither recorders nor this capture know is a mistake, too."""
         unknown = set(self.settings.syscalls or ()) - CALLS
         if not unknown:
             return
@@ -227,7 +237,7 @@ class Replay:
         summary_tests = [chosen, sessions, *settings.summary_tests()]
         self._database.execute(
             f"CREATE MACRO is_excluded(file) AS {settings.excluded()};"
-            f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {settings.container_test()};"
+            f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {self._chosen_containers()};"
             f"CREATE VIEW selected AS {self._selected(rows)};"
             f"CREATE VIEW selected_summaries AS SELECT *, {_REST_OF_NAME} FROM summary_rows "
             f"WHERE {' AND '.join(summary_tests)}"

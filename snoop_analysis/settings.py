@@ -84,17 +84,6 @@ class Settings:
             tests.append("ret >= 0")
         return tests
 
-    def container_test(self) -> str:
-        """The SQL condition for a row of ``containers`` that is chosen."""
-        if self.containers is None:
-            return "TRUE"
-        return any_of(
-            [
-                f"cgroup_id = {one}" if isinstance(one, int) else f"name = {literal(one)}"
-                for one in self.containers
-            ]
-        )
-
     def excluded(self) -> str:
         """The SQL condition for a name ``file`` that is excluded."""
         prefixes = [literal(name_of(prefix)) for prefix in self.exclude if prefix]

@@ -125,7 +125,7 @@ part_options: Final = _options(
         "containers",
         multiple=True,
         metavar="NAME",
-        help="Take events of this container alone, by name or cgroup id; repeat it.",
+        help="Take events of this container alone, by a name it had or a cgroup id; repeat it.",
     ),
     click.option("--since", metavar="TIME", help="Take events from this time on (RFC 3339)."),
     click.option("--until", metavar="TIME", help="Take events before this time."),
@@ -264,15 +264,11 @@ def replay_arguments(
 
 def part_arguments(containers: tuple[str, ...], **others: Any) -> dict[str, Any]:
     """Arguments of ``Capture.replay`` for the options of ``part_options``."""
-    return {"containers": [_name_or_id(one) for one in containers] or None, **others}
+    return {"containers": containers or None, **others}
 
 
 def _comma_separated(given: tuple[str, ...]) -> list[str]:
     return [part for text in given for part in text.split(",") if part]
-
-
-def _name_or_id(given: str) -> str | int:
-    return int(given) if given.isdecimal() else given
 
 
 def exit_strictly(replay: Replay, strict: bool) -> None:

@@ -2,6 +2,7 @@
 """Which events a replay is about."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from snoop_analysis import Capture
 from snoop_analysis.errors import OptionError
 
-from .conftest import Record
+from .conftest import Record, write_session
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CONTAINERS = [
@@ -42,6 +43,33 @@ EVENTS = [
 )
 def test_filters(record: Record, filters: dict[str, Any], files: list[list[str]]) -> None:
     report = Capture(record(EVENTS, containers=CONTAINERS)).replay(**filters).report()
+    assert [one.files for one in report.containers] == files
+
+
+@pytest.mark.parametrize(
+    ("asked", "files"),
+    [
+        (["web-1"], [["/a", "/b"]]),
+        (["web-2"], [["/a", "/b"]]),
+        ([7], [["/a", "/b"]]),
+        ([8], [["/a", "/b"]]),
+        (["8"], [["/a", "/b"]]),
+        (["7"], [["/named 7"]]),
+    ],
+)
+def test_a_container_by_any_name_it_had(
+    tmp_path: Path, asked: list[str | int], files: list[list[str]]
+) -> None:
+    image = {"cgroup_path": "/", "image_digest": "sha256:x"}
+    other = {"cgroup_id": 9, "name": "7", "cgroup_path": "/9"}
+    for name, cgroup_id, file in (("web-1", 7, "/a"), ("web-2", 8, "/b")):
+        write_session(
+            tmp_path / name,
+            [{"path": file, "cgroup_id": cgroup_id}, {"path": "/named 7", "cgroup_id": 9}],
+            containers=[{"name": name, "cgroup_id": cgroup_id, **image}, other],
+            boot_id="boot",
+        )
+    report = Capture(tmp_path, by_image=True).replay(containers=asked).report()
     assert [one.files for one in report.containers] == files
 
 
