@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Keys an event has by itself, as SQL over a row of `selected` (or `results`).
 _OF_EVENT: Final = {
     "syscall": "syscall",
-    "process": "comm || '[' || pid || ']'",
+    "process": "coalesce(comm, '?') || '[' || pid || ']'",
     "program": "coalesce(exe, comm)",
     "errno": "CASE WHEN ret >= 0 THEN 'ok' ELSE errno_name(ret) END",
     "note": "note",

@@ -132,6 +132,12 @@ def test_by(record: Record, key: str, counts: dict[str | None, int]) -> None:
     assert {row[key]: row["events"] for row in json.loads(done.stdout)} == counts
 
 
+def test_processes_without_a_name_are_told_apart(record: Record) -> None:
+    path = record([{"path": "/a", "comm": None, "pid": pid} for pid in (1, 2, None)])
+    rows = json.loads(analyze(path, "--by", "process", "--json").stdout)
+    assert {row["process"] for row in rows} == {"?[1]", "?[2]", None}
+
+
 @pytest.mark.parametrize("key", ["file", "directory", "directory:2"])
 def test_events_without_a_path_have_a_name_in_the_table(record: Record, key: str) -> None:
     path = record([{"path": ""}, {"path": None, "note": "unreadable"}])
