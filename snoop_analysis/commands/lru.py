@@ -9,7 +9,7 @@ from snoop_analysis.commands.options import (
     capture_arguments,
     open_capture,
     replay_arguments,
-    replay_options,
+    unbounded_replay_options,
     warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
@@ -35,7 +35,7 @@ Examples:
     help="A bound to look at; repeat it.",
 )
 @listing
-@replay_options
+@unbounded_replay_options
 def command(
     captures: tuple[str, ...],
     skip_damaged: bool,

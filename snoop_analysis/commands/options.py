@@ -131,40 +131,49 @@ part_options: Final = _options(
     click.option("--until", metavar="TIME", help="Take events before this time."),
 )
 
-replay_options: Final = _options(
-    click.option(
-        "--exclude",
-        multiple=True,
-        metavar="PREFIX",
-        default=[DEFAULT_EXCLUDE],
-        show_default=True,
-        help='Leave out files whose path starts so; repeat it or use commas, "" for none.',
-    ),
-    click.option(
-        "--max-unique-files",
-        type=click.IntRange(min=0),
-        metavar="N",
-        default=0,
-        show_default=True,
-        help="Keep the N files used last in each container; 0: all.",
-    ),
-    click.option(
-        "--profile",
-        type=click.Choice(list(PROFILES)),
-        help=f"Replay as another program did: {GO_SNOOP} takes its "
-        f"{len(PROFILES[GO_SNOOP].syscalls)} system calls and its bound of "
-        f"{PROFILES[GO_SNOOP].max_unique_files:,} files.",
-    ),
-    click.option(
-        "--syscall",
-        "syscalls",
-        multiple=True,
-        metavar="NAME",
-        help="Take events of this call alone; repeat it or use commas.",
-    ),
-    part_options,
-    click.option("--found-only", is_flag=True, help="Take calls alone that succeeded."),
+_bound_option: Final = click.option(
+    "--max-unique-files",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Keep the N files used last in each container; 0: all.",
 )
+
+
+def _replay(bounded: bool) -> Callable[[Command], Command]:
+    of_profile = f"{len(PROFILES[GO_SNOOP].syscalls)} system calls"
+    if bounded:
+        of_profile += f" and its bound of {PROFILES[GO_SNOOP].max_unique_files:,} files"
+    return _options(
+        click.option(
+            "--exclude",
+            multiple=True,
+            metavar="PREFIX",
+            default=[DEFAULT_EXCLUDE],
+            show_default=True,
+            help='Leave out files whose path starts so; repeat it or use commas, "" for none.',
+        ),
+        *([_bound_option] if bounded else []),
+        click.option(
+            "--profile",
+            type=click.Choice(list(PROFILES)),
+            help=f"Replay as another program did: {GO_SNOOP} takes its {of_profile}.",
+        ),
+        click.option(
+            "--syscall",
+            "syscalls",
+            multiple=True,
+            metavar="NAME",
+            help="Take events of this call alone; repeat it or use commas.",
+        ),
+        part_options,
+        click.option("--found-only", is_flag=True, help="Take calls alone that succeeded."),
+    )
+
+
+replay_options: Final = _replay(bounded=True)
+unbounded_replay_options: Final = _replay(bounded=False)
 
 
 def _image(required: bool) -> Callable[[Command], Command]:
@@ -241,10 +250,10 @@ def one_round() -> Iterator[None]:
 
 def replay_arguments(
     exclude: tuple[str, ...],
-    max_unique_files: int,
     profile: str | None,
     syscalls: tuple[str, ...],
     containers: tuple[str, ...],
+    max_unique_files: int = 0,
     **others: Any,
 ) -> dict[str, Any]:
     """Arguments of ``Capture.replay``; what is said on the command line overrides a profile."""

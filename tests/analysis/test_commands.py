@@ -145,6 +145,12 @@ def test_lru(record: Record) -> None:
     ]
 
 
+def test_lru_has_bounds_of_its_own(record: Record) -> None:
+    path = record(EVENTS)
+    assert "No such option" in run("lru", path, "--max-unique-files", 1).stderr
+    assert rows("lru", path, "--profile", "go-snoop") == rows("lru", path, "--syscall", "openat")
+
+
 def test_export(record: Record, tmp_path: Path) -> None:
     odd = {"path": "?", "path_bytes": b"/\xff"}
     led = {"path": "/line\nbreak", "real_path": "/real"}
