@@ -131,14 +131,15 @@ def _typed(source: str, wanted: pa.Field) -> str:
 def _source(segment: Segment, wanted: pa.Field) -> str:
     """The SQL for column ``wanted`` of a segment, but for a cast.
 
-    A writer may give a path as bytes alone: then they are what ``path_bytes`` has to hold.
+    A writer may give a path as bytes alone, in either column: then it is in both.
     """
     found = segment.columns
     text = wanted.name.removesuffix("_bytes")
     if wanted.name in PATH_BYTES and text in found.names and is_binary(found.field(text).type):
         return _named(segment, text)
+    rendering = _rendering(segment, wanted.name)
     if wanted.name not in found.names:
-        return "NULL"
+        return rendering or "NULL"
     have = value_type(found.field(wanted.name).type)
     name = _named(segment, wanted.name)
     if is_binary(have) and not is_binary(wanted.type):
@@ -149,7 +150,17 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
         return f"time_of({name})"
     if is_time(have) and not segment.has_calendar_times:
         return f"calendar_time({name}::{'TIMESTAMPTZ' if have.tz else 'TIMESTAMP'})"
+    if wanted.name == "path" and rendering:
+        return f"coalesce({name}, {rendering})"
     return name
+
+
+def _rendering(segment: Segment, column: str) -> str | None:
+    """The SQL for a column of text from that of its exact bytes; null if there is none."""
+    exact = f"{column}_bytes"
+    if exact not in PATH_BYTES or exact not in segment.columns.names:
+        return None
+    return f"exact_text(NULL, {_named(segment, exact)}::BLOB)"
 
 
 def _named(segment: Segment, column: str) -> str:

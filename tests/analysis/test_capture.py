@@ -57,6 +57,8 @@ def foreign(directory: Path, table: pa.Table) -> Path:
             }
         ),
         pa.table({"cgroup_id": [1, 1], "path": pa.array([b"/a", b"/b"], pa.binary())}),
+        pa.table({"cgroup_id": [1, 1], "path_bytes": [b"/a", b"/b"]}),
+        pa.table({"cgroup_id": [1, 1], "path": pa.nulls(2), "path_bytes": [b"/a", b"/b"]}),
         pa.table(
             {"cgroup_id": [1, 1], "path": ["/a", "/b"], "seq": pa.array([None, None], pa.int64())}
         ),
@@ -80,7 +82,18 @@ def foreign(directory: Path, table: pa.Table) -> Path:
             }
         ),
     ],
-    ids=["bare", "narrow", "large", "bytes", "no seq", "integer time", "nanoseconds", "nulls"],
+    ids=[
+        "bare",
+        "narrow",
+        "large",
+        "bytes",
+        "bytes only",
+        "null text",
+        "no seq",
+        "integer time",
+        "nanoseconds",
+        "nulls",
+    ],
 )
 def test_writers_differ(tmp_path: Path, table: pa.Table) -> None:
     capture = Capture(foreign(tmp_path, table))

@@ -48,6 +48,7 @@ def verdict(answer: Answer, path: str) -> str:
 
 SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
     ({"path": "/app/m.py"}, "/app/m.py", "used"),
+    ({"path": None, "path_bytes": b"/app/m.py"}, "/app/m.py", "used"),
     ({"path": "/current/m.py"}, "/app/m.py", "used"),
     ({"path": "/current/m.py"}, "/current", "needed by a used file"),
     ({"path": "m.py", "base": "/app"}, "/app/m.py", "used"),
