@@ -15,6 +15,12 @@ from tests.slim.images import entry, layer, link
 
 PYTHON = "/usr/lib/python3.11"
 JAVA = "/usr/lib/jvm/java-17/lib"
+JAVA_8 = "/usr/lib/jvm/java-8-openjdk-amd64/jre/lib"
+JAVA_8_FILES = (  # beside the libraries of the processor
+    *("amd64/libnet.so", "amd64/jvm.cfg", "amd64/jli/libjli.so", "tzdb.dat", "currency.data"),
+    *("jce.jar", "logging.properties", "meta-index", "ext/sunec.jar", "security/java.security"),
+    *("security/policy/unlimited/local_policy.jar", "management/management.properties"),
+)
 KEPT = [  # the preset, what was used, what it keeps because of that
     ("python", f"{PYTHON}/encodings/utf_8.py", f"{PYTHON}/encodings/idna.py"),
     ("python", f"{PYTHON}/logging/__init__.py", f"{PYTHON}/traceback.py"),
@@ -28,6 +34,8 @@ KEPT = [  # the preset, what was used, what it keeps because of that
     ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/modules"),
     ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/security/cacerts"),
     ("java", f"{JAVA}/server/libjvm.so", f"{JAVA}/../conf/net.properties"),
+    *(("java", f"{JAVA_8}/amd64/server/libjvm.so", f"{JAVA_8}/{one}") for one in JAVA_8_FILES),
+    ("java", f"{JAVA_8}/arm/client/libjvm.so", f"{JAVA_8}/tzdb.dat"),
     ("nginx", "/usr/sbin/nginx", "/etc/nginx/mime.types"),
     ("nginx", "/usr/sbin/nginx", "/var/lib/nginx/body/x"),
 ]
