@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snoop_analysis.rows import consecutive_rows, segment_rows
 from snoop_analysis.sqltext import statement
@@ -46,7 +46,7 @@ def sequence(capture: Capture, session_no: int, position: int | None = None) -> 
     removed = session.dropped.last_seq
     begin = removed + 1 if position is None and removed is not None else position
     if ranges and (position is not None or begin is None or begin <= ranges[0][0]):
-        ((consecutive,),) = capture.query(consecutive_rows(session_no, segments)).fetchall()
+        (consecutive,) = _answer(capture, consecutive_rows(session_no, segments))
         if consecutive:
             return Sequence(missing=_gaps(ranges, ranges[0][0] if begin is None else begin))
     return _counted(capture, session_no, begin, position or 0)
@@ -77,7 +77,7 @@ def _rows_before(capture: Capture, session_no: int, position: int) -> int:
         before += segment.rows
     if asked:
         query = f"SELECT count(*) FROM ({' UNION ALL '.join(asked)}) WHERE seq < {position}"
-        ((counted,),) = capture.query(query).fetchall()
+        (counted,) = _answer(capture, query)
         known += counted
     return known
 
@@ -109,8 +109,15 @@ def _counted(capture: Capture, session_no: int, begin: int | None, position: int
     marks = (("$session_no", session_no), ("$begin", begin or 0), ("$position", position))
     for mark, value in marks:
         query = query.replace(mark, str(value))
-    ((events, distinct, first, last),) = capture.query(query).fetchall()
+    events, distinct, first, last = _answer(capture, query)
     if not events:
         return Sequence()
     wanted = last - (first if begin is None else begin) + 1
     return Sequence(missing=max(0, wanted - distinct), repeated=events - distinct)
+
+
+def _answer(capture: Capture, query: str) -> tuple[Any, ...]:
+    """The one row that a query gives."""
+    with capture.reading():
+        (row,) = capture.query(query).fetchall()
+        return tuple(row)

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from snoop_analysis import Capture
-from snoop_analysis.sequence import Sequence, sequence
+from snoop_analysis.errors import CaptureError
+from snoop_analysis.sequence import Sequence, rows_before_positions, sequence
 from snoop_analysis.verification import verify
 from snoop_format.session import SESSION_FILE, open_name, sealed_name
 
-from .test_capture import write_foreign_open
+from .conftest import Record
+from .test_capture import overwrite, write_foreign_open
 
 
 def write(directory: Path, segments: list[list[Any]], last_removed: int | None, **how: Any) -> Path:
@@ -89,3 +91,16 @@ def test_without_seq_nothing_is_known(tmp_path: Path) -> None:
     path = write(tmp_path, [[10, 11]], 4)
     pq.write_table(pa.table({"path": ["/a"]}), path / sealed_name(3))
     assert sequence(Capture(path), 0) == Sequence()
+
+
+def test_damage_is_a_sentence(record: Record) -> None:
+    path = record([{"path": f"/{n}" * 20} for n in range(5000)])
+    capture = Capture(path)
+    overwrite(path / sealed_name(1))
+    (session,) = capture.sessions_found
+    for ask in (
+        lambda: sequence(capture, 0),
+        lambda: rows_before_positions(capture, {session.key: 2500}),
+    ):
+        with pytest.raises(CaptureError, match="is damaged"):
+            ask()
