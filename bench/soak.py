@@ -77,15 +77,15 @@ class Life:
     def grows(self) -> bool:
         """Is the memory of the last part of the life larger than that after the start?
 
-        Its most or its least: it goes up and down with each removal of a segment. A life that is
-        not longer than the start does not tell.
+        Its least or its median: it goes up for a moment with each removal of a segment, and down
+        again. A life that is not longer than the start does not tell.
         """
         warm = [s.memory for s in self.samples if s.at >= WARM]
         third = len(warm) // 3
         if not third:
             return False
         first, last = warm[:third], warm[-third:]
-        return any(which(last) > which(first) * GROWTH + STEP_MB for which in (min, max))
+        return any(which(last) > which(first) * GROWTH + STEP_MB for which in (min, statistics.median))
 
 
 @dataclass(frozen=True)
