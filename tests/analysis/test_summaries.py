@@ -86,13 +86,13 @@ def test_an_answer_is_the_same_without_the_segments(
 
 
 def other_answers(replay: Replay) -> list[str]:
-    """What the commands misses, startup and unused ask."""
+    """What the commands misses, startup and unused ask.
+
+    But for what ran before: of that a summary, which tells no process from another, knows less.
+    """
     replay.execute(statement("calls"))
     replay.add_table("counted", pa.table({"container_no": pa.array([0, 1], pa.uint32())}))
-    queries = [
-        statement(name)
-        for name in ("failed_lookups", "observed", "running", "nameless", "used_files")
-    ]
+    queries = [statement(name) for name in ("failed_lookups", "observed", "nameless", "used_files")]
     queries.append(statement("startup").replace("/* seconds */", "100"))
     queries.append(statement("miss_directories").replace("/* directories */", "3"))
     return [repr(in_lists_sorted(replay.query(query).fetchall())) for query in queries]
