@@ -85,7 +85,8 @@ class Life:
         if not third:
             return False
         first, last = warm[:third], warm[-third:]
-        return any(which(last) > which(first) * GROWTH + STEP_MB for which in (min, statistics.median))
+        measures = (min, statistics.median)
+        return any(one(last) > one(first) * GROWTH + STEP_MB for one in measures)
 
 
 @dataclass(frozen=True)

@@ -189,11 +189,22 @@ def _id_now(directory: Path) -> int | None:
 
 
 def _processes(directory: Path) -> int:
-    """How many are in a cgroup, also those that cannot be seen from here."""
+    """How many are in a cgroup, also those that cannot be seen from here (pid 0).
+
+    But for a runtime that is only about to become the container's process.
+    """
     try:
-        return len((directory / "cgroup.procs").read_text().split())
+        pids = (directory / "cgroup.procs").read_text().split()
     except OSError:  # it has been removed
         return 0
+    return sum(pid == "0" or _runs_in_container(pid) for pid in pids)
+
+
+def _runs_in_container(pid: str) -> bool:
+    try:
+        return not _is_runtime((_PROC / pid / "comm").read_text())
+    except OSError:  # it has ended
+        return False
 
 
 def _pod_of(path: PurePosixPath) -> str | None:
