@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder is killed, again and again: nothing older than a flush is missing or there twice."""
 
+import itertools
 import multiprocessing
 import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,30 +27,18 @@ from tests.capture.services import Service
 from tests.capture.ticking import Ticking, recorded
 
 KILLS = 50
+LANES = 2  # recorders at once, each with a capture of its own
 FLUSH = 0.2
-LATE = 0.3  # seconds more than that: the machine has other work, too
+LATE = 0.5  # seconds more than that: the machine has other work, too
 
 
 @pytest.mark.bpf
 @pytest.mark.timeout(600)
 def test_killed_at_any_point(tree: Path, ticks: Ticking, capture: Path) -> None:
-    """Segments are so small that most kills come while one is sealed, renamed or begun."""
-    small = ("--rotate-rows", "1000", "--flush-interval", str(FLUSH))
-    chance = random.Random(1)
-    lives = []
-    for _ in range(KILLS):
-        service = Service(capture, "cgroup", tree, *small)
-        begin = time.time()
-        time.sleep(FLUSH + LATE + chance.uniform(0.1, 0.5))
-        end = time.time()
-        service.process.send_signal(signal.SIGKILL)
-        service.process.communicate()
-        directory = service.session
-        lives.append((directory, begin, end - FLUSH - LATE))
-        seen = recorded(directory)
-        assert len(seen) == len(set(seen))
-    Service(capture, "cgroup", tree, *small).stop()
-    for directory, begin, end in lives:
+    with ThreadPoolExecutor(LANES) as pool:
+        places = [capture / f"lane-{number}" for number in range(LANES)]
+        lanes = [pool.submit(lives, tree, place, KILLS // LANES) for place in places]
+    for directory, begin, end in itertools.chain(*(lane.result() for lane in lanes)):
         session = read_session(directory)
         assert session["ended_at"] <= session["recovered_at"]
         assert session["losses"] == {}
@@ -59,6 +49,28 @@ def test_killed_at_any_point(tree: Path, ticks: Ticking, capture: Path) -> None:
         assert len(seen) == len(set(seen))
         assert made_then <= set(seen)
         assert len(made_then) > 100
+
+
+def lives(tree: Path, capture: Path, kills: int) -> list[tuple[Path, float, float]]:
+    """Kill recorders, and let one live: the sessions, and from when to when all must be there.
+
+    Segments are so small that most kills come while one is sealed, renamed or begun.
+    """
+    small = ("--rotate-rows", "1000", "--flush-interval", str(FLUSH))
+    chance = random.Random(capture.name)
+    found = []
+    for _ in range(kills):
+        service = Service(capture, "cgroup", tree, *small)
+        begin = time.time()
+        time.sleep(FLUSH + LATE + chance.uniform(0.1, 0.5))
+        end = time.time()
+        service.process.send_signal(signal.SIGKILL)
+        service.process.communicate()
+        found.append((service.session, begin, end - FLUSH - LATE))
+        seen = recorded(service.session)
+        assert len(seen) == len(set(seen))
+    Service(capture, "cgroup", tree, *small).stop()
+    return found
 
 
 def write_and_die(directory: Path, lost: dict[str, int]) -> None:
