@@ -5,8 +5,8 @@
  *   on_sys_exit, on_exec, on_uring_...   is it a traced call? what are its paths?
  *        |
  *        v
- *   next_row   begins the row, copies the path           <---+
- *        |                                                   |
+ *   make_row() begins the row, copies the path           <---+
+ *        |     (in on_sys_exit itself, else in next_row)     |
  *        v                                                   |  a call's second path
  *   walk       names a directory, child first, up to the     |
  *        |     root: the base of a relative path, what an    |
@@ -1143,7 +1143,7 @@ static inline void end_row(struct bpf_raw_tracepoint_args *ctx, struct call *cal
 	call->busy = 0;
 }
 
-/* Makes the row for call->role, and those that are left by tail calls. */
+/* Makes the row for call->role; a walk, and the call's other row, are left to tail calls. */
 static inline void make_row(struct bpf_raw_tracepoint_args *ctx, struct call *call, u64 task)
 {
 	if (row(call, task)) {
@@ -1201,7 +1201,7 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* To the row of a call that has been filled in. */
+/* To next_row, with a call that has been filled in: for programs that make fewer rows. */
 static inline void begin_rows(struct bpf_raw_tracepoint_args *ctx, struct call *call)
 {
 	steps.call(ctx, STEP_NEXT_ROW);
