@@ -10,8 +10,8 @@ from snoop_analysis.display.cells import counted
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.replacing import AnyPath, for_database, replaced
 from snoop_analysis.replay import RESULT_COLUMNS
-from snoop_analysis.rows import PATH_BYTES
 from snoop_analysis.sqltext import literal, statement
+from snoop_format.schema import PATH_BYTES
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay

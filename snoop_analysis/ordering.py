@@ -65,7 +65,8 @@ def _sorted(table: pa.Table) -> pa.Table:
     sessions, seqs = _places(table)
     if _are_ordered(sessions, seqs):
         return table.combine_chunks()
-    return table.take(np.lexsort((seqs, sessions))).combine_chunks()
+    order = np.lexsort((seqs, sessions))
+    return pa.table([column.to_numpy()[order] for column in table.columns], schema=table.schema)
 
 
 def _are_ordered(sessions: NDArray[np.uint32], seqs: NDArray[np.uint64]) -> bool:

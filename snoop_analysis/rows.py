@@ -12,10 +12,9 @@ import pyarrow as pa
 from snoop_analysis.columns import is_binary, is_fraction, is_integer, is_time, value_type
 from snoop_analysis.segments import Segment
 from snoop_analysis.sqltext import identifier, literal, no_glob
-from snoop_format.schema import EVENTS
+from snoop_format.schema import EVENTS, PATH_BYTES
 from snoop_format.summary import SUMMARY
 
-PATH_BYTES: Final = ("path_bytes", "base_bytes", "real_path_bytes")
 # Up to which a type holds every whole number; decimals hold all.
 _EXACT_TO: Final = {"halffloat": 1 << 11, "float": 1 << 24, "double": 1 << 53}
 _EVERY: Final = 1 << 64
@@ -137,6 +136,8 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
     text = wanted.name.removesuffix("_bytes")
     if wanted.name in PATH_BYTES and text in found.names and is_binary(found.field(text).type):
         return _named(segment, text)
+    if wanted.name in segment.null:
+        return "NULL"
     rendering = _rendering(segment, wanted.name)
     if wanted.name not in found.names:
         return rendering or "NULL"
@@ -158,7 +159,7 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
 def _rendering(segment: Segment, column: str) -> str | None:
     """The SQL for a column of text from that of its exact bytes; null if there is none."""
     exact = f"{column}_bytes"
-    if exact not in PATH_BYTES or exact not in segment.columns.names:
+    if exact not in PATH_BYTES or exact in segment.null or exact not in segment.columns.names:
         return None
     return f"exact_text(NULL, {_named(segment, exact)}::BLOB)"
 

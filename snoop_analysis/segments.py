@@ -16,7 +16,7 @@ from snoop_analysis.columns import is_integer, is_time, misfit
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.sqltext import literal, no_glob
 from snoop_format.errors import FormatError
-from snoop_format.schema import EVENTS
+from snoop_format.schema import EVENTS, PATH_BYTES
 from snoop_format.segment import OpenSegment, read_open
 from snoop_format.session import check_regular
 from snoop_format.summary import SUMMARY
@@ -34,7 +34,8 @@ class Segment:
     first_seq and last_seq are the least and the greatest, null where the file does not say. Of a
     segment that is still being written, ``unsealed`` holds the events themselves, and ``columns``
     are those of the format. ``has_calendar_times`` is true where the file says that all its times
-    are in the years 1 to 9999.
+    are in the years 1 to 9999; ``null`` are the columns of exact bytes of which it says that they
+    hold nothing else.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Segment:
     last_seq: int | None
     unsealed: OpenSegment | None = None
     has_calendar_times: bool = False
+    null: frozenset[str] = frozenset()
 
     @property
     def dense_range(self) -> tuple[int, int] | None:
@@ -128,6 +130,7 @@ def _sealed_segment(number: int, path: Path) -> Segment:
         first_seq=first,
         last_seq=last,
         has_calendar_times=_has_calendar_times(file),
+        null=frozenset(name for name in PATH_BYTES if _is_null(file, name)),
     )
 
 
@@ -195,7 +198,7 @@ def _as_duckdb_reads(path: Path) -> _ParquetFile:
 
 
 def _statistics(file: _ParquetFile, name: str) -> list[pq.Statistics]:
-    """What the row groups say of a column; nothing where one says nothing, or has nulls."""
+    """What the row groups say of a column; nothing where one says nothing."""
     footer = file.footer
     if footer is None or name not in file.columns.names:
         return []
@@ -203,13 +206,26 @@ def _statistics(file: _ParquetFile, name: str) -> list[pq.Statistics]:
     index = names.index(name)
     groups = (footer.row_group(group) for group in range(footer.num_row_groups))
     found = [group.column(index).statistics for group in groups if group.num_rows]
-    says_all = all(one and one.has_min_max and not one.null_count for one in found)
-    return found if says_all else []
+    return found if all(found) else []
+
+
+def _is_null(file: _ParquetFile, name: str) -> bool:
+    """Whether a column holds nothing but nulls."""
+    found = _statistics(file, name)
+    return all(one.has_null_count for one in found) and file.rows == sum(
+        one.null_count for one in found
+    )
+
+
+def _bounded(file: _ParquetFile, name: str) -> list[pq.Statistics]:
+    """What the row groups say of a column; nothing where one has no bounds, or nulls."""
+    found = _statistics(file, name)
+    return found if all(one.has_min_max and not one.null_count for one in found) else []
 
 
 def _seq_range(file: _ParquetFile) -> tuple[int | None, int | None]:
     """Least and greatest seq; null where the file does not say."""
-    bounds = [(one.min, one.max) for one in _statistics(file, "seq")]
+    bounds = [(one.min, one.max) for one in _bounded(file, "seq")]
     if not bounds or not isinstance(bounds[0][0], int):
         return None, None
     return min(least for least, _ in bounds), max(greatest for _, greatest in bounds)
@@ -220,7 +236,7 @@ def _has_calendar_times(file: _ParquetFile) -> bool:
         return False
     unit = _PER_SECOND[file.columns.field("ts").type.unit]
     first, last = (second * unit for second in _CALENDAR)
-    bounds = [(one.min_raw, one.max_raw) for one in _statistics(file, "ts")]
+    bounds = [(one.min_raw, one.max_raw) for one in _bounded(file, "ts")]
     return bool(bounds) and all(
         isinstance(least, int)
         and max(first, 1 - _INFINITE) <= least

@@ -58,3 +58,6 @@ columns are dictionary-encoded, which every Arrow reader takes for strings."""
 OPEN_EVENTS: Final = pa.schema(
     [pa.field(f.name, _WORD if f.type == pa.string() else f.type) for f in EVENTS]
 )
+
+PATH_BYTES: Final = ("path_bytes", "base_bytes", "real_path_bytes")
+"""The columns of exact bytes, which few rows have."""

@@ -40,8 +40,9 @@ _DELTA: Final = tuple(
     for field in schema.EVENTS
     if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)
 )
-# What readers leave row groups out by; bounds of text take as long to find as to write it.
-_WITH_BOUNDS: Final = ("seq", "ts", "cgroup_id", "pid")
+# What readers leave row groups out by, and columns that hardly any row has; bounds of other text
+# take as long to find as to write it.
+_WITH_STATISTICS: Final = ("seq", "ts", "cgroup_id", "pid", *schema.PATH_BYTES)
 
 ROW_GROUP: Final = 1 << 16
 """Rows of a row group: what a writer must keep in memory."""
@@ -308,7 +309,7 @@ class SealedWriter:
             compression="zstd",
             use_dictionary=[f.name for f in schema.EVENTS if f.name not in _DELTA],
             column_encoding=dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED"),
-            write_statistics=list(_WITH_BOUNDS),
+            write_statistics=list(_WITH_STATISTICS),
             store_schema=False,
         )
 

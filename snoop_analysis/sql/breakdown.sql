@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Counts by keys. Events are grouped by lookup first, so that keys are made once for each.
--- The marks in comments stand for the keys asked for and for the view the events come from.
+-- Counts by keys. Events are grouped by what names are made of first: names are found, and keys
+-- made of them, once for each. The marks in comments stand for the keys asked for and for the view
+-- the events come from.
 WITH
     -- What summaries tell, and as null what they do not.
     summarized_calls AS (
@@ -15,7 +16,11 @@ WITH
     grouped AS (
         SELECT
             /* event keys */
-            lookup_no,
+            session_no,
+            cgroup_id,
+            path,
+            base,
+            rest_of_name,
             count(*) AS events,
             count(*) FILTER (ret >= 0) AS hits,
             count(*) FILTER (ret < 0) AS misses,
@@ -26,7 +31,11 @@ WITH
         UNION ALL
         SELECT
             /* event keys */
-            lookup_no,
+            session_no,
+            cgroup_id,
+            path,
+            base,
+            rest_of_name,
             sum(count) AS events,
             coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
             coalesce(sum(count) FILTER (ret < 0), 0) AS misses,
@@ -43,8 +52,10 @@ WITH
         FROM lookups
     ),
     keyed AS (
-        SELECT grouped.*, named.* EXCLUDE (lookup_no)
-        FROM grouped
+        SELECT
+            grouped.* EXCLUDE (session_no, cgroup_id, path, base, rest_of_name, lookup_no, container_no, file, kind),
+            named.* EXCLUDE (lookup_no)
+        FROM with_lookups('grouped') AS grouped
         JOIN named ON named.lookup_no = grouped.lookup_no
     )
 SELECT

@@ -110,6 +110,24 @@ def test_without_seq_the_order_is_that_of_the_file(tmp_path: Path) -> None:
     assert sorted(container.files) == sorted(f"/{n}" for n in range(1, 100))
 
 
+@pytest.mark.parametrize("statistics", [True, False, ["seq"]])
+@pytest.mark.parametrize("at", [0, 1, 4])
+def test_exact_bytes_in_one_of_many_rows(tmp_path: Path, at: int, statistics: Any) -> None:
+    columns: dict[str, list[Any]] = {
+        "path": [f"p{n}" for n in range(5)],
+        "base": ["/srv"] * 5,
+        "path_bytes": [None] * 5,
+        "base_bytes": [None] * 5,
+    }
+    foreign(tmp_path, pa.table({"cgroup_id": [1], "path": ["/other"]}))
+    columns["path_bytes"][at] = b"\xff"
+    columns["base_bytes"][at] = b"/\xfe"
+    table = pa.table({"cgroup_id": [1] * 5, **columns})
+    pq.write_table(table, tmp_path / sealed_name(2), row_group_size=2, write_statistics=statistics)
+    expected = {"/other", "/\\xfe/\\xff", *(f"/srv/p{n}" for n in range(5) if n != at)}
+    assert set(files(tmp_path)) == expected
+
+
 def test_session_directory_and_the_directory_above(tmp_path: Path) -> None:
     path = write_session(tmp_path / "s", [{"path": "/a"}])
     assert files(path) == files(tmp_path) == ["/a"]
