@@ -60,7 +60,7 @@ def breakdown(replay: Replay, keys: Sequence[str]) -> duckdb.DuckDBPyRelation:
             event_keys += f'{_OF_EVENT.get(key, key)} AS "{key}", '
         else:
             name_keys += f'{_name_key(key)} AS "{key}", '
-    source = replay.results_view() if "result" in keys else "selected"
+    source = replay.results_view() if "result" in keys else "looked_up"
     names = ", ".join(f'"{key}"' for key in dict.fromkeys(keys))
     return replay.query(
         statement("breakdown")

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _BATCH: Final = 1 << 20
+_MOST_RUNS: Final = 1 << 8
 
 
 class OutOfOrderError(Exception):
@@ -31,10 +32,9 @@ def in_order(connection: duckdb.DuckDBPyConnection, queries: Iterable[str]) -> I
     """
     last = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
     for table in _ahead(connection.sql(query).to_arrow_table() for query in queries):
-        if len(table):
-            part = _sorted(table)
-            last = _checked(part, last)
-            yield part
+        for piece in _sorted(table):
+            last = _checked(piece, last)
+            yield piece
     connection.close()
 
 
@@ -60,13 +60,47 @@ def _places(table: pa.Table) -> _Places:
     return table.column("session_no").to_numpy(), table.column("seq").to_numpy()
 
 
-def _sorted(table: pa.Table) -> pa.Table:
-    """The rows in order; those that already are cost nothing."""
+def _sorted(table: pa.Table) -> Iterator[pa.Table]:
+    """The rows in order, in pieces; where they are in few as they come, none is copied."""
+    if not len(table):
+        return
     sessions, seqs = _places(table)
+    runs = _runs(sessions, seqs)
+    if runs is None:
+        order = np.lexsort((seqs, sessions))
+        rows = [column.to_numpy()[order] for column in table.columns]
+        yield pa.table(rows, schema=table.schema)
+    else:
+        yield from (table.slice(begin, end - begin) for begin, end in runs)
+
+
+def _runs(sessions: NDArray[np.uint32], seqs: NDArray[np.uint64]) -> list[tuple[int, int]] | None:
+    """Where pieces begin and end that are all in order, one after the other.
+
+    DuckDB reads several files at once, and gives what is in each in one piece or in a few. Null
+    where they are many.
+    """
     if _are_ordered(sessions, seqs):
-        return table.combine_chunks()
-    order = np.lexsort((seqs, sessions))
-    return pa.table([column.to_numpy()[order] for column in table.columns], schema=table.schema)
+        return [(0, len(seqs))]
+    if sessions.min() != sessions.max():
+        return None
+    begins = np.append(0, np.flatnonzero(seqs[1:] < seqs[:-1]) + 1)
+    while len(begins) <= _MOST_RUNS:
+        ends = np.append(begins[1:], len(seqs))
+        order = np.argsort(seqs[begins], kind="stable")
+        firsts = seqs[begins[order]]
+        if (seqs[ends[order] - 1][:-1] <= firsts[1:]).all():
+            return list(zip(begins[order].tolist(), ends[order].tolist(), strict=True))
+        # A run that the first row of another belongs into is two.
+        cuts = [
+            begin + np.searchsorted(seqs[begin:end], firsts)
+            for begin, end in zip(begins, ends, strict=True)
+        ]
+        known = len(begins)
+        begins = np.setdiff1d(np.concatenate([begins, *cuts]), [len(seqs)])
+        if len(begins) == known:
+            break
+    return None
 
 
 def _are_ordered(sessions: NDArray[np.uint32], seqs: NDArray[np.uint64]) -> bool:

@@ -348,11 +348,14 @@ class Replay:
         writer = self._connect(self._database)
         writer.execute("DELETE FROM new_events")
         for piece in self._with_summaries(accesses):
-            missed = self._access(piece)
             if keep_new_events and "seq" in piece.column_names:
-                new = piece.filter(missed)
+                missed = np.zeros(len(piece), np.bool_)
+                self._access(piece, missed)
+                new = piece.filter(pa.array(missed))
                 columns = "session_no, seq, container_no, file_no"
                 insert(writer, f"new_events SELECT {columns} FROM inserted", new)
+            else:
+                self._access(piece)
 
     def _with_summaries(self, accesses: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """The accesses in replay order, in pieces.
@@ -382,15 +385,15 @@ class Replay:
         ).to_arrow_table()
         return np.asarray(rows.column("file_no"), np.int64)
 
-    def _access(self, batch: pa.Table) -> pa.Array:
-        """Replay a batch of accesses; which of them missed."""
+    def _access(self, batch: pa.Table, missed: NDArray[np.bool_] | None = None) -> None:
+        """Replay a batch of accesses; ``missed`` is told which of them did."""
         containers = batch.column("container_no").to_numpy()
         files = batch.column("file_no").to_numpy()
-        missed = np.zeros(len(files), np.bool_)
         for number, cache in self._caches.items():
             own = containers == number
-            missed[own] = cache.access(files[own])
-        return pa.array(missed)
+            misses = cache.access(files[own])
+            if missed is not None:
+                missed[own] = misses
 
 
 def _accesses(events: str) -> str:

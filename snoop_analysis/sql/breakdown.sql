@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Counts by keys. Events are grouped by what names are made of first: names are found, and keys
--- made of them, once for each. The marks in comments stand for the keys asked for and for the view
--- the events come from.
+-- Counts by keys. Events are grouped by lookup first, so that keys are made once for each.
+-- The marks in comments stand for the keys asked for and for the view the events come from.
 WITH
     -- What summaries tell, and as null what they do not.
     summarized_calls AS (
@@ -16,11 +15,7 @@ WITH
     grouped AS (
         SELECT
             /* event keys */
-            session_no,
-            cgroup_id,
-            path,
-            base,
-            rest_of_name,
+            lookup_no,
             count(*) AS events,
             count(*) FILTER (ret >= 0) AS hits,
             count(*) FILTER (ret < 0) AS misses,
@@ -31,11 +26,7 @@ WITH
         UNION ALL
         SELECT
             /* event keys */
-            session_no,
-            cgroup_id,
-            path,
-            base,
-            rest_of_name,
+            lookup_no,
             sum(count) AS events,
             coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
             coalesce(sum(count) FILTER (ret < 0), 0) AS misses,
@@ -52,10 +43,8 @@ WITH
         FROM lookups
     ),
     keyed AS (
-        SELECT
-            grouped.* EXCLUDE (session_no, cgroup_id, path, base, rest_of_name, lookup_no, container_no, file, kind),
-            named.* EXCLUDE (lookup_no)
-        FROM with_lookups('grouped') AS grouped
+        SELECT grouped.*, named.* EXCLUDE (lookup_no)
+        FROM grouped
         JOIN named ON named.lookup_no = grouped.lookup_no
     )
 SELECT

@@ -32,6 +32,18 @@ def test_parts_are_sorted(size: int) -> None:
     assert ordered(seqs, parts) == list(range(size))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_runs_are_put_in_order(seed: int) -> None:
+    pick = random.Random(seed)
+    seqs = sorted(pick.choices(range(3000), k=2000))  # with gaps, and some of them twice
+    cuts = sorted(pick.sample(range(1, 2000), seed))
+    runs = [seqs[a:b] for a, b in zip([0, *cuts], [*cuts, 2000], strict=True)]
+    workers: list[list[int]] = [[], [], []]
+    for run in runs:
+        pick.choice(workers).extend(run)
+    assert ordered([seq for one in workers for seq in one], [(0, 3000)]) == seqs
+
+
 def test_parts_that_do_not_follow_on() -> None:
     with pytest.raises(OutOfOrderError):
         ordered(list(range(10)), [(5, 10), (0, 5)])
