@@ -43,9 +43,7 @@
 #define EPERM 1
 #define EACCES 13
 #define ENOSYS 38
-#define LEVEL_UNKNOWN 0xffffffff
 #define WALKS_PER_ROW 15 /* of two in a chain of programs, which has at most 32 (MAX_TAIL_CALL_CNT) */
-#define MAX_LEVELS 32 /* that a task may be below a root, when it is the first there */
 
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
 struct spec {
@@ -58,20 +56,13 @@ struct spec {
 	u8 output_words; /* how much, in units of 4 bytes; 0: as many bytes as it returns */
 };
 
-struct root {
-	u64 cgroup;
-	u32 level;
-	u32 excluded; /* not traced, although below a root that comes after it */
-};
-
 struct config {
-	u32 roots;
+	u32 roots; /* of the map of that name: so many count */
 	u32 epoch; /* counts segments: each segment names each file anew */
 	u64 execs; /* counts traced execs: each makes a task another program */
 	u64 watched_from; /* CLOCK_MONOTONIC, ns: on_sys_enter is attached; 0: it is not */
 	u32 seccomp; /* set here: traced tasks have a filter */
-	u32 spare;
-	struct root root[MAX_ROOTS];
+	u32 left_out; /* a bit for each root that is not traced, although below one that comes after it */
 };
 
 /* One per CPU, shared with the reader. */
@@ -194,6 +185,7 @@ struct sight {
 
 BPF_F_TABLE("array", u32, struct spec, table, TABLE_ROWS, 0);
 BPF_F_TABLE("array", u32, struct config, config, 1, BPF_F_MMAPABLE);
+BPF_CGROUP_ARRAY(roots, MAX_ROOTS);
 BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct turns, turns, BLOCKS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct turns, all_turns, 1, BPF_F_MMAPABLE);
@@ -372,60 +364,14 @@ static inline void read_task(u64 task, struct who *who)
 #endif
 }
 
-/* The task's struct cgroup *. */
-static inline u64 own_cgroup(void)
-{
-	return load(load(bpf_get_current_task() + AT_task_struct__cgroups) + AT_css_set__dfl_cgrp);
-}
-
-/* The id of the task's cgroup at this depth of the tree; 0 if that lies higher. */
-static inline u64 ancestor_cgroup(u32 level)
-{
-#ifdef AT_cgroup__ancestor_ids /* until Linux 6.0; the helper is for tracing since 5.15 */
-	u64 cgroup = own_cgroup();
-
-	if (level > load32(cgroup + AT_cgroup__level))
-		return 0;
-	return load(cgroup + AT_cgroup__ancestor_ids + (u64)level * sizeof(u64));
-#else
-	return bpf_get_current_ancestor_cgroup_id(level);
-#endif
-}
-
-/*
- * How deep the root lies in the kernel's tree. User space cannot know in a cgroup namespace: it
- * is found with the first task below the root.
- */
-static inline bool find_level(struct root *root)
-{
-	u32 level = load32(own_cgroup() + AT_cgroup__level);
-
-	for (u32 i = 0; i < MAX_LEVELS; i++) {
-		if (ancestor_cgroup(level) == root->cgroup) {
-			root->level = level;
-			return true;
-		}
-		if (!level--)
-			break;
-	}
-	return false;
-}
-
-static inline bool is_below(struct root *root)
-{
-	if (root->level == LEVEL_UNKNOWN)
-		return find_level(root);
-	return ancestor_cgroup(root->level) == root->cgroup;
-}
-
 /* Is the task's cgroup a traced one, or below one? The first root that it is below decides. */
 static inline bool is_below_traced(struct config *cfg)
 {
 	for (u32 i = 0; i < MAX_ROOTS; i++) {
 		if (i >= cfg->roots)
 			break;
-		if (is_below(&cfg->root[i]))
-			return !cfg->root[i].excluded;
+		if (roots.check_current_task(i) == 1)
+			return !(cfg->left_out >> i & 1);
 	}
 	return false;
 }
@@ -437,8 +383,8 @@ static inline bool is_below_traced(struct config *cfg)
 static inline u64 traced_cgroup(struct config *cfg, u64 task)
 {
 	u64 id = own_cgroup_id(task), known = 0;
-	/* Read first: a root that comes while the others are looked at is not taken for one of them. */
-	u32 roots = *(volatile u32 *)&cfg->roots;
+	/* Read first: when recording begins meanwhile, no earlier verdict is taken for one of after. */
+	u32 count = *(volatile u32 *)&cfg->roots;
 	struct control *ctl = get_control();
 
 	if (!ctl)
@@ -446,9 +392,9 @@ static inline u64 traced_cgroup(struct config *cfg, u64 task)
 	if (!(id >> (64 - VERDICT_BITS)))
 		known = ctl->verdict;
 	opaque(known);
-	if (known >> 1 != (id << (VERDICT_BITS - 1) | roots)) {
+	if (known >> 1 != (id << (VERDICT_BITS - 1) | count)) {
 		known = is_below_traced(cfg);
-		known |= id << VERDICT_BITS | roots << 1;
+		known |= id << VERDICT_BITS | count << 1;
 		if (!(id >> (64 - VERDICT_BITS)))
 			ctl->verdict = known;
 	}

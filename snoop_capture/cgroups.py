@@ -108,7 +108,6 @@ class CommandCgroup:
                 f"cannot make the cgroup {self.directory}: {error.strerror}; "
                 "snoop-capture run needs a writable cgroup v2 tree"
             ) from error
-        self.id = cgroup_id(self.directory)
 
     def add(self, pid: int) -> None:
         """Move a process into the cgroup."""

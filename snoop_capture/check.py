@@ -196,7 +196,8 @@ def _recording() -> str:
         took = time.monotonic() - began
         if found is None:
             raise _LessError(f"attached in {took:.1f} s; the own cgroup is not in the mounted tree")
-        program.trace(cgroups.cgroup_id(found))
+        program.choose(found)
+        program.begin()
         _await_event(Ring(program))
         if program.obstacle:
             raise _LessError(program.obstacle)

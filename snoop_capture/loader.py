@@ -23,7 +23,7 @@ from snoop_capture.targets import MAX_ROOTS
 from snoop_capture.tracepoints import SYS_ENTER
 
 MAPS: Final = (
-    "control", "config", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen",
+    "control", "config", "roots", "blocks", "turns", "all_turns", "losses", "bell", "steps", "seen",
     "in_flight",
 )  # fmt: skip
 _HOOKS: Final = {

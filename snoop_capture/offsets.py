@@ -54,7 +54,6 @@ _FIELDS: Final = (
     "linux_binprm.file",
     "task_struct.cgroups",
     "css_set.dfl_cgrp",
-    "cgroup.level",
     "cgroup.kn",
     "kernfs_node.id",
 )
@@ -80,7 +79,6 @@ _URING_EVENT_FIELDS: Final = (
     "trace_event_raw_io_uring_complete.req",
     "io_uring_sqe.addr",
 )
-_ANCESTOR_IDS: Final = "cgroup.ancestor_ids"
 # Helpers whose results have types.
 _TYPED: Final = ("get_current_task_btf", "task_pt_regs")
 _SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
@@ -187,8 +185,6 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool, typed: bool) ->
         fields |= kernel.offsets(_EVENT_FIELDS)
     if events and knows_uring(kernel):
         fields |= kernel.offsets(_URING_EVENT_FIELDS)
-    if kernel.offset(_ANCESTOR_IDS) is not None:
-        fields |= kernel.offsets([_ANCESTOR_IDS])
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
     return {
         **{"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()},

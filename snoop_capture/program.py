@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,11 +18,9 @@ from snoop_capture.layout import LOSS_CAUSES, MOST_IN_FLIGHT, MOST_LOSSES, Layou
 from snoop_capture.loading import Loader
 from snoop_capture.tracepoints import SYS_ENTER
 
-_CONFIG: Final = struct.Struct("=IIQQII")
 _WATCHED_AT: Final = 16
 _SECCOMP_AT: Final = 24
-_ROOT: Final = struct.Struct("=QII")
-_LEVEL_UNKNOWN: Final = 0xFFFFFFFF
+_LEFT_OUT_AT: Final = 28
 # struct bpf_prog_info up to what says how often a program was not run, since 5.12 (linux/bpf.h).
 _PROGRAM_INFO: Final = struct.Struct("=208xQ")
 
@@ -57,6 +56,7 @@ class Program:
         self.obstacle: str | None = reply["obstacle"]
         self._config = self.map_memory("config", mmap.PAGESIZE)
         self._roots = 0
+        self._left_out = 0
         self._programs = [d for name, d in self.descriptors.items() if name.startswith("program:")]
         self._not_run_before = self._not_run()
 
@@ -76,19 +76,34 @@ class Program:
         pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         return mmap.mmap(self.descriptors[name], pages)
 
-    def leave_out(self, cgroup_id: int) -> None:
-        """Never record a cgroup or what is below it, whatever ``trace`` is called with later."""
-        self._add_root(cgroup_id, excluded=True)
+    def leave_out(self, cgroup: Path) -> None:
+        """Never record a cgroup or what is below it, whatever is chosen later.
 
-    def trace(self, cgroup_id: int) -> None:
-        """Record everything in a cgroup and below it from now on."""
-        self._add_root(cgroup_id, excluded=False)
+        Raises:
+            CaptureError: it is not there, or the kernel does not let this process choose.
+        """
+        self._left_out |= 1 << self._roots
+        self._config[_LEFT_OUT_AT : _LEFT_OUT_AT + 4] = struct.pack("=I", self._left_out)
+        self.choose(cgroup)
 
-    def _add_root(self, cgroup_id: int, excluded: bool) -> None:
-        """Show the BPF program one more root; the first that a task is below decides."""
-        at = _CONFIG.size + _ROOT.size * self._roots
-        self._config[at : at + _ROOT.size] = _ROOT.pack(cgroup_id, _LEVEL_UNKNOWN, excluded)
+    def choose(self, cgroup: Path) -> None:
+        """Record a cgroup, by its directory, and all below it, from ``begin`` on.
+
+        Raises:
+            CaptureError: it is not there, or the kernel does not let this process choose.
+        """
+        try:
+            directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _update(self.descriptors["roots"], self._roots, directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise CaptureError(f"cannot record the cgroup {cgroup}: {error.strerror}") from error
         self._roots += 1
+
+    def begin(self) -> None:
+        """Record what was chosen from now on; it takes no privilege."""
         self._config[0:4] = struct.pack("=I", self._roots)
 
     def begin_segment(self, number: int) -> None:
@@ -186,6 +201,14 @@ def _times_not_run(descriptor: int) -> int:
         raise CaptureError(f"cannot ask for a BPF program: {os.strerror(ctypes.get_errno())}")
     (times,) = _PROGRAM_INFO.unpack(info.raw)
     return int(times)
+
+
+def _update(descriptor: int, key: int, value: int) -> None:
+    """Set an entry of a map of numbers of 4 bytes, bpf(2) BPF_MAP_UPDATE_ELEM."""
+    libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    entry = ctypes.c_uint32(key), ctypes.c_uint32(value)
+    if libbpf.bpf_map_update_elem(descriptor, *map(ctypes.byref, entry), ctypes.c_uint64(0)):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _entries(descriptor: int, key_size: int, value_size: int, most: int) -> dict[bytes, bytes]:

@@ -115,7 +115,8 @@ def run(
             recorder = Recorder(program, session, metadata, limits)
         except OSError as error:
             raise CaptureError(f"cannot write to {session}: {error.strerror}") from error
-        program.trace(group.id)
+        program.choose(group.directory)
+        program.begin()
         group.add(command.pid)
         failure = _record(command, recorder, containers)
         code = command.wait()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from snoop_capture import cgroups
 from snoop_capture.confinement import confine, import_what_is_needed, recorders_user
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
@@ -89,14 +88,15 @@ def record(recording: Recording, loader: Loader | None = None) -> Ended:
     signals = _Signals()
     with Program(layout_here(recording.ring_bytes), loader=loader) as program:
         for left_out in recording.target.without:
-            program.leave_out(cgroups.cgroup_id(left_out))
+            program.leave_out(left_out)
+        for root in recording.target.roots:
+            program.choose(root)
         import_what_is_needed()
         confinement = confine(program, recording.capture, recorders_user())
         try:
             session = recording.capture / session_name()
             session.mkdir(mode=0o750)
-            for root in recording.target.roots:
-                program.trace(cgroups.cgroup_id(root))
+            program.begin()
             containers = Containers(recording.target, recording.identity, _watch(recording))
             # It writes session.json: whoever waits for that finds everything recorded from there,
             # and what was there already named.

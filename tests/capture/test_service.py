@@ -55,6 +55,14 @@ def test_a_cgroup_is_recorded_until_a_signal(
     }
 
 
+def test_the_first_process_may_be_deep_below(tree: Path, capture: Path, build: Build) -> None:
+    service = Service(capture, "cgroup", tree)
+    deep = made(tree.joinpath(*["n"] * 40))
+    subprocess.run(inside(deep, build("calls"), "7", "1", "1", "/in/deep"))
+    recording = service.stop()
+    assert [row["path"] for row in recording.rows].count("/in/deep") == 7
+
+
 def test_what_is_there_already_is_named_at_once(tree: Path, capture: Path) -> None:
     """It may be gone in a moment, and the recorder killed."""
     web = made(tree / "web")

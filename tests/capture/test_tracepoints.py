@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from snoop_capture import cgroups, tracepoints
+from snoop_capture import tracepoints
 from snoop_capture.btf import KernelTypes
 from snoop_capture.limits import Limits
 from snoop_capture.program import NOT_RUN, Program
@@ -44,7 +44,8 @@ def recorded(
     """The rows of a command, and what was lost."""
     with Program(layout_here(8 << 20), events) as program:
         assert program.is_on_events == events
-        program.trace(cgroups.cgroup_id(tree))
+        program.choose(tree)
+        program.begin()
         session = new_session(capture, "session")
         recorder = Recorder(program, session, {}, Limits())
         words = inside(tree, *command)
