@@ -43,6 +43,7 @@
 #define EPERM 1
 #define EACCES 13
 #define ENOSYS 38
+#define MAX_LEVELS 64 /* that a process may be below a root */
 #define WALKS_PER_ROW 15 /* of two in a chain of programs, which has at most 32 (MAX_TAIL_CALL_CNT) */
 
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
@@ -72,6 +73,7 @@ struct control {
 	u64 tried; /* the place that was looked at last for a free block */
 	u64 verdict; /* the last cgroup, the number of roots then, and whether it was traced */
 	u64 uring_rings; /* created in the traced cgroups */
+	u64 moved_out; /* processes of the traced cgroups that went on in others */
 	u64 lost[LOSS_CAUSES];
 };
 
@@ -186,6 +188,7 @@ struct sight {
 BPF_F_TABLE("array", u32, struct spec, table, TABLE_ROWS, 0);
 BPF_F_TABLE("array", u32, struct config, config, 1, BPF_F_MMAPABLE);
 BPF_CGROUP_ARRAY(roots, MAX_ROOTS);
+BPF_F_TABLE("hash", u64, u32, root_ids, MAX_ROOTS, 0); /* whether each is left out */
 BPF_F_TABLE("array", u32, struct control, control, CPUS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct turns, turns, BLOCKS, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct turns, all_turns, 1, BPF_F_MMAPABLE);
@@ -193,6 +196,7 @@ BPF_F_TABLE("hash", struct claim, u32, claims, 2 * BLOCKS + CPUS, 0);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, MOST_LOSSES, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
+BPF_F_TABLE("lru_hash", u64, u64, processes, 16384, 0); /* of the traced cgroups: when they began */
 BPF_F_TABLE("lru_hash", u64, u64, in_flight, MOST_IN_FLIGHT, 0);
 BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, struct execat, execats, 1024, 0);
@@ -1706,5 +1710,68 @@ int on_uring_create(struct bpf_raw_tracepoint_args *ctx)
 
 	if (cfg && ctl && traced_cgroup(cfg, current_task()))
 		ctl->uring_rings++;
+	return 0;
+}
+
+/* Is this cgroup, which need not be the task's, a traced one, or below one? The nearest decides. */
+static inline bool lies_below_traced(u64 cgroup)
+{
+	for (u32 i = 0; i < MAX_LEVELS; i++) {
+		u64 id = load(load(cgroup + AT_cgroup__kn) + AT_kernfs_node__id), parent;
+		u32 *left_out = root_ids.lookup(&id);
+
+		if (left_out)
+			return !*left_out;
+		parent = load(cgroup + AT_cgroup__self__parent);
+		if (!parent)
+			break;
+		cgroup = parent - AT_cgroup__self;
+	}
+	return false;
+}
+
+/*
+ * A process of the traced cgroups may go on in another one, where nothing of it is recorded: that is
+ * counted. `process` is its first task, which is in its new cgroup; `is_ours` says that one of the
+ * traced processes has put it there, or started it.
+ */
+static inline void follow(u64 process, bool is_ours)
+{
+	u64 began = load(process + AT_task_struct__start_time);
+	u64 cgroup = load(load(process + AT_task_struct__cgroups) + AT_css_set__dfl_cgrp);
+	u64 *known = processes.lookup(&process);
+	struct control *ctl = get_control();
+
+	if (lies_below_traced(cgroup)) {
+		processes.update(&process, &began);
+		return;
+	}
+	if (known && *known == began)
+		is_ours = true;
+	if (known)
+		processes.delete(&process);
+	if (is_ours && ctl)
+		ctl->moved_out++;
+}
+
+int on_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 child = ctx->args[1];
+	struct config *cfg = get_config();
+
+	if (!cfg || !traced_cgroup(cfg, current_task()))
+		return 0;
+	if (load(child + AT_task_struct__group_leader) == child) /* no thread */
+		follow(child, true);
+	return 0;
+}
+
+int on_move(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct config *cfg = get_config();
+
+	if (cfg)
+		follow(load(ctx->args[2] + AT_task_struct__group_leader),
+		       traced_cgroup(cfg, current_task()));
 	return 0;
 }

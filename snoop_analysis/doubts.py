@@ -136,7 +136,9 @@ def _gaps(lacks: Completeness) -> Iterator[str]:
         yield f"{lacks.missing_events:,} events are missing from the sequence"
     if lacks.earlier_segments_removed:
         yield f"retention removed the beginning of {', '.join(lacks.earlier_segments_removed)}"
-    yield from ends.sentences(lacks.still_recording, lacks.killed, lacks.left_running)
+    yield from ends.sentences(
+        lacks.still_recording, lacks.killed, lacks.left_running, lacks.moved_out
+    )
     yield from rings.sentences(lacks.unrecorded_rings, lacks.lost_results)
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"

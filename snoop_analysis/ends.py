@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions whose end is not there, or that ended before what they record: what came last."""
+"""Sessions whose end is not there, or that ended before what they record: what came last.
+
+And processes that left what is recorded.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ def without_end(sessions: Iterable[Session]) -> list[Session]:
 
 
 def sentences(
-    without_end: Sequence[str], killed: Sequence[str], left_running: int
+    without_end: Sequence[str], killed: Sequence[str], left_running: int, moved_out: int
 ) -> Iterator[str]:
     """What is said of sessions that nobody ended, and of those that were killed, by their ids.
 
-    And of processes of a command that went on when its recording had ended.
+    And of processes of a command that went on when its recording had ended, and of those that went
+    on in cgroups that were not recorded.
     """
     if without_end:
         yield (
@@ -39,9 +43,18 @@ def sentences(
         sessions = printable(", ".join(killed))
         yield f"the recorder was killed: what came after its last write is missing ({sessions})"
     if left_running:
-        left = "1 process" if left_running == 1 else f"{left_running:,} processes"
-        were, they = ("was", "it") if left_running == 1 else ("were", "they")
+        left, were, they = _processes(left_running)
         yield (
             f"{left} of the command {were} left running when recording ended: "
             f"what {they} did then is not recorded"
         )
+    if moved_out:
+        moved, were, they = _processes(moved_out)
+        yield (
+            f"{moved} {were} moved out of what is recorded, into another cgroup: "
+            f"what {they} did there is not recorded"
+        )
+
+
+def _processes(number: int) -> tuple[str, str, str]:
+    return ("1 process", "was", "it") if number == 1 else (f"{number:,} processes", "were", "they")

@@ -83,6 +83,7 @@ class Completeness:
         still_recording: sessions without an end: still being recorded, or the recorder was killed.
         killed: sessions whose recorder was killed, and that another one finished.
         left_running: processes of commands that went on when their recording had ended.
+        moved_out: processes that went on in cgroups that were not recorded.
         unrecorded_rings: io_uring instances whose calls the kernel did not let be recorded.
         lost_results: calls through io_uring whose result was lost.
         unknown_container_events: events of cgroups that are no known container.
@@ -104,6 +105,7 @@ class Completeness:
     still_recording: list[str]
     killed: list[str]
     left_running: int
+    moved_out: int
     unrecorded_rings: int
     lost_results: int
     unknown_container_events: int

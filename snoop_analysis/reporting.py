@@ -114,10 +114,11 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     undated = _undated_events(replay)
     open_ended = without_end(sessions)
     left_running = sum(one.left_running for one in sessions)
+    moved_out = sum(one.moved_out for one in sessions)
     rings = sum(one.unrecorded_rings for one in sessions)
     results = sum(one.lost_results for one in sessions)
     unclear = (totals["evicted"], totals["unreadable"], totals["unknown"])
-    lacking = (losses, left_running, rings, results, *unclear, torn, undated)
+    lacking = (losses, left_running, moved_out, rings, results, *unclear, torn, undated)
     return Completeness(
         complete=not any((*lacking, missing, missing_events, repeated, left_out, gone, open_ended)),
         first_event=_rfc3339(_time(totals["first_us"])),
@@ -126,6 +127,7 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
         still_recording=[one.session_id for one in open_ended if one.recovered_at is None],
         killed=[one.session_id for one in open_ended if one.recovered_at is not None],
         left_running=left_running,
+        moved_out=moved_out,
         unrecorded_rings=rings,
         lost_results=results,
         unknown_container_events=totals["unknown"],

@@ -56,7 +56,8 @@ class Session:
     ``missing`` are the numbers of segments there should be between or among those there are.
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
     ``lost_results`` are calls through io_uring whose result was lost.
-    ``left_running`` are processes of ``command`` that outlived the recording.
+    ``left_running`` are processes of ``command`` that outlived the recording, and ``moved_out``
+    those that went on in cgroups that were not recorded.
     ``dropped`` are segments removed to save space; ``summary`` is what is left of them, null if
     there is none.
     ``checksums`` are the CRC-32 of sealed segments by number, as far as ``session.json`` has them.
@@ -83,6 +84,7 @@ class Session:
     unrecorded_rings: int = 0
     lost_results: int = 0
     left_running: int = 0
+    moved_out: int = 0
     checksums: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -350,6 +352,7 @@ def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
         unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
         lost_results=_lost_results(said.get("defects")),
         left_running=_count(said.get("left_running")),
+        moved_out=_count(said.get("moved_out")),
         checksums=_listed(said, "crc32"),
         **parts,
     )

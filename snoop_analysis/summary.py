@@ -54,7 +54,9 @@ def missing(report: Report) -> Iterator[str]:
             f"{counted(lacks.undated_events, 'event')} counted of which only a summary is left: "
             "some may be outside of the time asked for"
         )
-    yield from ends.sentences(lacks.still_recording, lacks.killed, lacks.left_running)
+    yield from ends.sentences(
+        lacks.still_recording, lacks.killed, lacks.left_running, lacks.moved_out
+    )
     yield from rings.sentences(lacks.unrecorded_rings, lacks.lost_results)
     if lacks.torn_bytes:
         yield f"the last write was cut short: {lacks.torn_bytes:,} bytes left out"

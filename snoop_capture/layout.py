@@ -96,6 +96,7 @@ CONTROL: Final = np.dtype(
         ("tried", "u8"),
         ("verdict", "u8"),
         ("uring_rings", "u8"),
+        ("moved_out", "u8"),
         ("lost", "u8", (len(LOSS_CAUSES),)),
     ]
 )

@@ -54,7 +54,10 @@ _FIELDS: Final = (
     "linux_binprm.file",
     "task_struct.cgroups",
     "css_set.dfl_cgrp",
+    "task_struct.group_leader",
     "cgroup.kn",
+    "cgroup.self",
+    "cgroup.self.parent",
     "kernfs_node.id",
 )
 _URING_FIELDS: Final = (

@@ -18,6 +18,8 @@ from snoop_capture.layout import LOSS_CAUSES, MOST_IN_FLIGHT, MOST_LOSSES, Layou
 from snoop_capture.loading import Loader
 from snoop_capture.tracepoints import SYS_ENTER
 
+_NUMBER: Final = struct.Struct("=I")
+_ID: Final = struct.Struct("=Q")
 _WATCHED_AT: Final = 16
 _SECCOMP_AT: Final = 24
 _LEFT_OUT_AT: Final = 28
@@ -95,7 +97,12 @@ class Program:
         try:
             directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                _update(self.descriptors["roots"], self._roots, directory)
+                left_out = self._left_out >> self._roots & 1
+                root_id = os.fstat(directory).st_ino
+                _update(self.descriptors["root_ids"], _ID.pack(root_id), _NUMBER.pack(left_out))
+                _update(
+                    self.descriptors["roots"], _NUMBER.pack(self._roots), _NUMBER.pack(directory)
+                )
             finally:
                 os.close(directory)
         except OSError as error:
@@ -105,6 +112,12 @@ class Program:
     def begin(self) -> None:
         """Record what was chosen from now on; it takes no privilege."""
         self._config[0:4] = struct.pack("=I", self._roots)
+
+    def let_go(self) -> None:
+        """Processes that go on in other cgroups count as moved out no longer."""
+        for name in ("link:on_fork", "link:on_move"):
+            if name in self.descriptors:
+                os.close(self.descriptors.pop(name))
 
     def begin_segment(self, number: int) -> None:
         """Have every file named anew (``real_path``), so that each segment stands alone."""
@@ -203,11 +216,14 @@ def _times_not_run(descriptor: int) -> int:
     return int(times)
 
 
-def _update(descriptor: int, key: int, value: int) -> None:
-    """Set an entry of a map of numbers of 4 bytes, bpf(2) BPF_MAP_UPDATE_ELEM."""
+def _update(descriptor: int, key: bytes, value: bytes) -> None:
+    """Set an entry of a map, bpf(2) BPF_MAP_UPDATE_ELEM.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
-    entry = ctypes.c_uint32(key), ctypes.c_uint32(value)
-    if libbpf.bpf_map_update_elem(descriptor, *map(ctypes.byref, entry), ctypes.c_uint64(0)):
+    if libbpf.bpf_map_update_elem(descriptor, key, value, ctypes.c_uint64(0)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 

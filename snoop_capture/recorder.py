@@ -125,6 +125,7 @@ class Recorder:
         self._looked = time.monotonic_ns()
         self._due = self._looked + self._due_after
         self._named: list[dict[str, Any]] = []
+        self._moved_out = 0
         self._last: State | None = None
         self._closed = False
         self._storage.do(functools.partial(recover, session.parent))
@@ -157,6 +158,7 @@ class Recorder:
         if due:
             until = self._looked
             time.sleep(_SETTLE)
+            self._tell_moves()
         rows = self._ring.drain(until)
         if due or rows >= _BATCH_ROWS:
             self._hand_over()
@@ -213,6 +215,7 @@ class Recorder:
                 could not be sealed by then is left to be recovered.
         """
         self._program.detach()
+        self._tell_moves()
         until = min(until, time.monotonic() + _MOST_PATIENCE)
         whole = self._await_writes(0, until - time.monotonic())
         if whole:
@@ -227,6 +230,18 @@ class Recorder:
         unfinished = None if whole and self._closed else self._why_unfinished()
         kept = last.events - last.losses.get(REMOVED, 0)
         return Totals(kept, last.losses, last.defects, last.failure, unfinished)
+
+    def _tell_moves(self) -> None:
+        """Say it once more where more processes than before go on in other cgroups."""
+        moved_out = self._ring.moved_out()
+        if moved_out > self._moved_out:
+            self._moved_out = moved_out
+            _log.warning(
+                "moved out of the recorded cgroups, unrecorded from there: %d process%s so far",
+                moved_out,
+                "es" if moved_out > 1 else "",
+            )
+            self.say(moved_out=moved_out)
 
     def _why_unfinished(self) -> str:
         if self._storage.gone:

@@ -67,6 +67,10 @@ class Ring:
         """io_uring instances that the traced cgroups have made so far."""
         return int(self._control["uring_rings"].sum())
 
+    def moved_out(self) -> int:
+        """How often a process of the traced cgroups has gone on in another one so far."""
+        return int(self._control["moved_out"].sum())
+
     def drain(self, until: int) -> int:
         """Take all rows with ``ts`` ≤ ``until`` (CLOCK_MONOTONIC, ns) out of the shared memory.
 

@@ -121,6 +121,7 @@ def run(
         failure = _record(command, recorder, containers)
         code = command.wait()
         containers.look()
+        program.let_go()
         left = group.release()
         if left:
             recorder.say(left_running=left)

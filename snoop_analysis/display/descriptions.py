@@ -42,6 +42,7 @@ def of_capture(capture: Capture) -> Description:
         [one.session_id for one in capture.sessions_found if one.is_open],
         [one.session_id for one in capture.sessions_found if one.recovered_at is not None],
         sum(one.left_running for one in capture.sessions_found),
+        sum(one.moved_out for one in capture.sessions_found),
     )
     return Description(missing, ["Capture"], [Table(columns, rows)])
 

@@ -120,6 +120,22 @@ def test_what_a_command_left_running(record: Record, number: int, sentence: str)
     assert summary(report)[0].startswith(f"! {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (1, "1 process was moved out of what is recorded, into another cgroup: what it did there"),
+        (9, "9 processes were moved out of what is recorded, into another cgroup: what they did"),
+    ],
+)
+def test_what_went_on_elsewhere(record: Record, number: int, sentence: str) -> None:
+    capture = Capture(record(EVENTS, containers=CONTAINERS, moved_out=number))
+    assert sentence in repr(capture)
+    report = capture.replay().report()
+    assert not report.completeness.complete
+    assert report.completeness.moved_out == number
+    assert summary(report)[0].startswith(f"! {sentence}")
+
+
 def test_names_and_ids_of_containers_stand_in_a_report(record: Record, tmp_path: Path) -> None:
     replay = Capture(record(EVENTS, containers=CONTAINERS)).replay(containers=["one", 2])
     replay.report().write(tmp_path / "report.json")

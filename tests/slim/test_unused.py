@@ -435,6 +435,7 @@ def test_what_is_not_known_of_a_capture_is_said(everything: Path, tmp_path: Path
         ({"ended_at": None}, "still being recorded, or the recorder was killed"),
         ({"recovered_at": "2026-01-02T00:00:00Z"}, "the recorder was killed"),
         ({"left_running": 2}, "2 processes of the command were left running when recording ended"),
+        ({"moved_out": 2}, "2 processes were moved out of what is recorded, into another cgroup"),
     ],
 )
 def test_a_session_without_its_end_is_a_doubt(

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * cloned CGROUP PATH: starts a process in another cgroup, which calls access(PATH), and a thread
+ * in its own.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define INTO_CGROUP 0x200000000ULL /* CLONE_INTO_CGROUP of linux/sched.h */
+
+static void *nothing(void *unused)
+{
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	/* struct clone_args of linux/sched.h */
+	uint64_t arguments[11] = {[0] = INTO_CGROUP, [4] = SIGCHLD};
+	pthread_t thread;
+	long pid;
+
+	if (argc != 3)
+		return 2;
+	arguments[10] = open(argv[1], O_RDONLY | O_DIRECTORY);
+	pid = syscall(SYS_clone3, arguments, sizeof(arguments));
+	if (pid < 0)
+		return 71;
+	if (pid == 0)
+		_exit(syscall(SYS_faccessat, AT_FDCWD, argv[2], F_OK) ? 0 : 1);
+	if (pthread_create(&thread, NULL, nothing, NULL) || pthread_join(thread, NULL))
+		return 71;
+	return waitpid(pid, NULL, 0) == pid ? 0 : 71;
+}
