@@ -253,6 +253,11 @@ def _of_state(state: State) -> Iterator[Metric]:
     losses = dict.fromkeys(_CAUSES, 0) | state.losses  # a counter that begins above 0 hides that
     yield _by_cause("snoop_events_dropped", "Events that were lost, by cause.", losses)
     yield _by_cause("snoop_defects", "Events that lack something, by cause.", state.defects)
+    yield CounterMetricFamily(
+        "snoop_moved_out",
+        "Processes that went on in cgroups that are not recorded.",
+        value=state.moved_out,
+    )
     yield _gauge("snoop_attached", "Whether the BPF program is attached.", state.attached)
     yield _gauge(
         "snoop_ring_fill_ratio", "Share of the ring that is not read yet.", state.ring_fill

@@ -44,6 +44,7 @@ class State:
         events: rows in the capture.
         losses: events without a row, by cause.
         defects: rows that lack something, by cause.
+        moved_out: how often a process went on in a cgroup that is not recorded.
         attached: the BPF program is on its hooks.
         ring_fill: share of the ring that is not read yet; 0 to 1.
         queued_bytes: memory of events that wait to be written.
@@ -59,6 +60,7 @@ class State:
     events: int
     losses: dict[str, int]
     defects: dict[str, int]
+    moved_out: int
     attached: bool
     ring_fill: float
     queued_bytes: int

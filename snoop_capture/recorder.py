@@ -195,6 +195,7 @@ class Recorder:
             events=self._storage.events,
             losses=self._storage.losses,
             defects=self._storage.defects,
+            moved_out=self._moved_out,
             attached=self._program.attached,
             ring_fill=self._ring.fill(),
             queued_bytes=queued_bytes,
