@@ -130,6 +130,7 @@ def measurements(capture: Path, files: int) -> dict[str, list[str]]:
     report = ["--report", os.devnull]
     return {
         "scan and count by syscall": [sys.executable, "-c", query],
+        "breakdown by directory, with distinct files": [*analyze, "--by", "directory"],
         "breakdown by syscall, with distinct files": [*analyze, "--by", "syscall"],
         "replay without bound, report": [*analyze, *report],
         "replay, a tenth of the files, report": [
@@ -166,7 +167,7 @@ def main() -> None:
                 {"what": name, "seconds": seconds, "rate": events / seconds, "peak": peak}
             )
             rate = f"{events / seconds / 1e6:.1f} M events/s"
-            print(f"{name:42}{seconds:8.2f} s{rate:>18}{peak >> 20:7} MiB")
+            print(f"{name:44}{seconds:8.2f} s{rate:>18}{peak >> 20:7} MiB")
     if given.json:
         given.json.write_text(
             json.dumps({"events": events, "shape": given.shape, "figures": figures})

@@ -33,6 +33,10 @@ _OF_NAME: Final = {
     "directory": f"CASE WHEN file <> '' THEN {_DIRECTORY} END",
     "extension": r"nullif(regexp_extract(file, '[^/](\.[^/.]+)$', 1), '')",
 }
+_CALLS_BY_LOOKUP: Final = (
+    "SELECT rowid AS lookup_no, events, hits, misses, first_ts AS first_seen, last_ts AS last_seen "
+    "FROM lookups"
+)
 _TO_DEPTH: Final = re.compile(r"directory:([1-9]\d{0,3})")
 
 NAMES: Final = (*_OF_EVENT, *_OF_NAME, "directory:DEPTH", "result")
@@ -60,13 +64,24 @@ def breakdown(replay: Replay, keys: Sequence[str]) -> duckdb.DuckDBPyRelation:
             event_keys += f'{_OF_EVENT.get(key, key)} AS "{key}", '
         else:
             name_keys += f'{_name_key(key)} AS "{key}", '
-    source = replay.results_view() if "result" in keys else "looked_up"
     names = ", ".join(f'"{key}"' for key in dict.fromkeys(keys))
     return replay.query(
         statement("breakdown")
-        .replace("/* event keys */", event_keys)
+        .replace("/* grouped */", _grouped(replay, event_keys))
         .replace("/* name keys */", name_keys)
         .replace("/* keys */", names)
+    )
+
+
+def _grouped(replay: Replay, event_keys: str) -> str:
+    """The query for the calls by lookup and by these keys; without any it is answered already."""
+    if not event_keys:
+        return _CALLS_BY_LOOKUP
+    source = replay.results_view() if '"result"' in event_keys else "looked_up"
+    return (
+        statement("calls_by_key")
+        .rstrip(";\n")
+        .replace("/* event keys */", event_keys)
         .replace("/* source */", source)
     )
 

@@ -1,39 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Counts by keys. Events are grouped by lookup first, so that keys are made once for each.
--- The marks in comments stand for the keys asked for and for the view the events come from.
+-- Counts by keys. The marks in comments stand for the keys asked for, and for what is counted: the
+-- calls by lookup, and by the keys that are not made of names (calls_by_key.sql). So keys that are
+-- made of names are made once for each.
 WITH
-    -- What summaries tell, and as null what they do not.
-    summarized_calls AS (
-        SELECT
-            *,
-            NULL::UINTEGER AS pid,
-            NULL::UINTEGER AS uid,
-            NULL::TIMESTAMPTZ AS ts,
-            nullif(kind, 'file') AS result
-        FROM looked_up_summaries
-    ),
     grouped AS (
-        SELECT
-            /* event keys */
-            lookup_no,
-            count(*) AS events,
-            count(*) FILTER (ret >= 0) AS hits,
-            count(*) FILTER (ret < 0) AS misses,
-            min(ts) AS first_seen,
-            max(ts) AS last_seen
-        FROM /* source */
-        GROUP BY ALL
-        UNION ALL
-        SELECT
-            /* event keys */
-            lookup_no,
-            sum(count) AS events,
-            coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
-            coalesce(sum(count) FILTER (ret < 0), 0) AS misses,
-            min(first_seen) AS first_seen,
-            max(last_seen) AS last_seen
-        FROM summarized_calls
-        GROUP BY ALL
+        /* grouped */
     ),
     named AS (
         SELECT

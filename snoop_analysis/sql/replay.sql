@@ -27,8 +27,10 @@ SELECT
     count(ret) AS answers,
     min(seq) AS first_seq,
     max(seq) AS last_seq,
-    NULL::TIMESTAMPTZ AS first_seen,                 -- of a summary alone, as the next
-    NULL::TIMESTAMPTZ AS last_seen
+    min(ts) AS first_ts,
+    max(ts) AS last_ts,
+    NULL::TIMESTAMPTZ AS summary_from,               -- of a summary alone, as the next
+    NULL::TIMESTAMPTZ AS summary_to
 FROM selected
 GROUP BY ALL;
 
@@ -48,8 +50,10 @@ WITH
             sum(count) AS events,
             coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
             coalesce(sum(count) FILTER (ret IS NOT NULL), 0) AS answers,
-            min(coalesce(first_seen, to_timestamp(0))) AS first_seen,
-            max(coalesce(last_seen, to_timestamp(0))) AS last_seen
+            min(first_seen) AS first_ts,
+            max(last_seen) AS last_ts,
+            min(coalesce(first_seen, to_timestamp(0))) AS summary_from,
+            max(coalesce(last_seen, to_timestamp(0))) AS summary_to
         FROM selected_summaries
         GROUP BY ALL
     )
@@ -64,8 +68,10 @@ SELECT
     sum(answers)::BIGINT AS answers,
     min(first_seq) AS first_seq,
     max(last_seq) AS last_seq,
-    min(first_seen) AS first_seen,
-    max(last_seen) AS last_seen
+    min(first_ts) AS first_ts,
+    max(last_ts) AS last_ts,
+    min(summary_from) AS summary_from,
+    max(summary_to) AS summary_to
 FROM grouped
 GROUP BY ALL;
 
@@ -113,8 +119,10 @@ SELECT
     events,                                          -- BIGINT: rows
     hits,                                            -- BIGINT: rows whose call succeeded
     answers - hits AS misses,                        -- BIGINT: rows whose call failed
-    coalesce(summary_place(named.session_no, first_seen), event_place(named.session_no, first_seq)) AS first_access,  -- HUGEINT: the first of them in replay order
-    coalesce(event_place(named.session_no, last_seq), summary_place(named.session_no, last_seen)) AS last_access  -- HUGEINT: the last of them
+    first_ts,                                        -- TIMESTAMPTZ: of the first of them
+    last_ts,                                         -- TIMESTAMPTZ
+    coalesce(summary_place(named.session_no, summary_from), event_place(named.session_no, first_seq)) AS first_access,  -- HUGEINT: the first of them in replay order
+    coalesce(event_place(named.session_no, last_seq), summary_place(named.session_no, summary_to)) AS last_access  -- HUGEINT: the last of them
 FROM named
 LEFT JOIN container_cgroups
     ON container_cgroups.session_no = named.session_no

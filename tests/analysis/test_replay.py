@@ -232,6 +232,19 @@ def test_found_files_are_those_a_call_found(record: Record) -> None:
     assert container.found_files == ["/yes"]
 
 
+@pytest.mark.parametrize("key", ["container", "file", "directory", "directory:2", "extension"])
+@pytest.mark.parametrize("found_only", [False, True])
+def test_a_key_of_names_alone_counts_the_same(key: str, found_only: bool) -> None:
+    """It is answered without a second look at the events."""
+    replay = Capture.sample().replay(found_only=found_only)
+    finer = replay.breakdown(key, "syscall")
+    merged = replay.capture.from_arrow(finer.to_arrow_table()).aggregate(
+        f'"{key}", sum(events), sum(hits), sum(misses), min(first_seen), max(last_seen)'
+    )
+    whole = replay.breakdown(key).project(f'"{key}", events, hits, misses, first_seen, last_seen')
+    assert sorted(whole.fetchall(), key=str) == sorted(merged.fetchall(), key=str)
+
+
 def test_neither_hit_nor_miss(record: Record) -> None:
     events = [{"path": "/a", "ret": ret} for ret in (3, -2, None)]
     (row,) = Capture(record(events)).replay().breakdown("syscall").fetchall()
