@@ -43,7 +43,7 @@
 #define EPERM 1
 #define EACCES 13
 #define ENOSYS 38
-#define MAX_LEVELS 64 /* that a process may be below a root */
+#define MAX_LEVELS 64 /* of the tree, that are looked at from a cgroup up */
 #define WALKS_PER_ROW 15 /* of two in a chain of programs, which has at most 32 (MAX_TAIL_CALL_CNT) */
 
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
@@ -196,7 +196,8 @@ BPF_F_TABLE("hash", struct claim, u32, claims, 2 * BLOCKS + CPUS, 0);
 BPF_F_TABLE("percpu_array", u32, struct call, calls, 1, 0);
 BPF_F_TABLE("hash", struct loss_key, u64, losses, MOST_LOSSES, 0);
 BPF_F_TABLE("lru_hash", struct sight, u32, seen, 16384, 0);
-BPF_F_TABLE("lru_hash", u64, u64, processes, 16384, 0); /* of the traced cgroups: when they began */
+/* The processes of the traced cgroups by their numbers: none of them began later than that. */
+BPF_F_TABLE("lru_hash", u32, u64, processes, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, u64, in_flight, MOST_IN_FLIGHT, 0);
 BPF_F_TABLE("lru_hash", u32, u32, entered, 16384, 0);
 BPF_F_TABLE("lru_hash", u64, struct execat, execats, 1024, 0);
@@ -1713,45 +1714,59 @@ int on_uring_create(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Is this cgroup, which need not be the task's, a traced one, or below one? The nearest decides. */
+/* The task's struct cgroup * in the tree of cgroup v2. */
+static inline u64 cgroup_of(u64 task)
+{
+	return load(load(task + AT_task_struct__cgroups) + AT_css_set__dfl_cgrp);
+}
+
+/* Is this cgroup, which need not be the task's, a traced one, or below one, and not left out? */
 static inline bool lies_below_traced(u64 cgroup)
 {
+	bool is_traced = false;
+
 	for (u32 i = 0; i < MAX_LEVELS; i++) {
 		u64 id = load(load(cgroup + AT_cgroup__kn) + AT_kernfs_node__id), parent;
 		u32 *left_out = root_ids.lookup(&id);
 
+		if (left_out && *left_out)
+			return false;
 		if (left_out)
-			return !*left_out;
+			is_traced = true;
 		parent = load(cgroup + AT_cgroup__self__parent);
 		if (!parent)
 			break;
 		cgroup = parent - AT_cgroup__self;
 	}
-	return false;
+	return is_traced;
+}
+
+static inline void know(u32 process, u64 began)
+{
+	processes.update(&process, &began);
+}
+
+/* Was this process known? It is not any more. One that has the number of an earlier began later. */
+static inline bool forget(u32 process, u64 began)
+{
+	u64 *known = processes.lookup(&process);
+	bool is_it = known && began <= *known;
+
+	if (known)
+		processes.delete(&process);
+	return is_it;
 }
 
 /*
  * A process of the traced cgroups may go on in another one, where nothing of it is recorded: that is
- * counted. `process` is its first task, which is in its new cgroup; `is_ours` says that one of the
- * traced processes has put it there, or started it.
+ * counted.
  */
-static inline void follow(u64 process, bool is_ours)
+static inline void count_move_out(void)
 {
-	u64 began = load(process + AT_task_struct__start_time);
-	u64 cgroup = load(load(process + AT_task_struct__cgroups) + AT_css_set__dfl_cgrp);
-	u64 *known = processes.lookup(&process);
 	struct control *ctl = get_control();
 
-	if (lies_below_traced(cgroup)) {
-		processes.update(&process, &began);
-		return;
-	}
-	if (known && *known == began)
-		is_ours = true;
-	if (known)
-		processes.delete(&process);
-	if (is_ours && ctl)
-		ctl->moved_out++;
+	if (ctl)
+		__sync_fetch_and_add(&ctl->moved_out, 1);
 }
 
 int on_fork(struct bpf_raw_tracepoint_args *ctx)
@@ -1759,19 +1774,39 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	u64 child = ctx->args[1];
 	struct config *cfg = get_config();
 
-	if (!cfg || !traced_cgroup(cfg, current_task()))
+	if (!cfg || load(child + AT_task_struct__group_leader) != child) /* a thread */
 		return 0;
-	if (load(child + AT_task_struct__group_leader) == child) /* no thread */
-		follow(child, true);
+	if (lies_below_traced(cgroup_of(child)))
+		know(load32(child + AT_task_struct__tgid), load(child + AT_task_struct__start_time));
+	else if (traced_cgroup(cfg, current_task()))
+		count_move_out();
 	return 0;
 }
 
+/* In cgroup v1 processes move as well: in trees of their own. */
 int on_move(struct bpf_raw_tracepoint_args *ctx)
 {
+	u64 to = ctx->args[0], process = load(ctx->args[2] + AT_task_struct__group_leader);
+	u64 began = load(process + AT_task_struct__start_time);
+	u32 number = load32(process + AT_task_struct__tgid);
 	struct config *cfg = get_config();
 
-	if (cfg)
-		follow(load(ctx->args[2] + AT_task_struct__group_leader),
-		       traced_cgroup(cfg, current_task()));
+	if (!cfg || load(to + AT_cgroup__root) != load(cgroup_of(process) + AT_cgroup__root))
+		return 0;
+	if (lies_below_traced(to))
+		know(number, began);
+	else if (forget(number, began) && cfg->roots)
+		count_move_out();
+	return 0;
+}
+
+/* The last thread of a process ends it, which need not be the first one. */
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 task = ctx->args[0];
+	u32 process = load32(task + AT_task_struct__tgid);
+
+	if (!load32(load(task + AT_task_struct__signal) + AT_signal_struct__live))
+		processes.delete(&process);
 	return 0;
 }

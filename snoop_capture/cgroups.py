@@ -17,6 +17,8 @@ _OF_COMMANDS: Final = "snoop-????????T??????Z-????????"  # the names, after thos
 _JUST_MADE: Final = 60  # seconds in which a cgroup may have neither a lock nor a process yet
 _SELF: Final = Path("/proc/self")
 _OWN: Final = Path("/proc/self/cgroup")
+_PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
+_FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO of linux/proc_ns.h
 
 
 def mount_point() -> Path:
@@ -70,6 +72,20 @@ def holding(tree: Path, pid: int) -> Path | None:
         except OSError:  # removed meanwhile, or of type threaded: its processes are listed above
             continue
     return None
+
+
+def processes(directory: Path) -> set[int]:
+    """The processes in a cgroup and below it, by the numbers that the kernel itself has for them.
+
+    None where this process is in a pid namespace that has others.
+    """
+    found: set[int] = set()
+    if _PID_NAMESPACE.stat().st_ino != _FIRST_PID_NAMESPACE:
+        return found
+    for below in descendants(directory):
+        with contextlib.suppress(OSError):  # as in ``holding``
+            found.update(map(int, (below / "cgroup.procs").read_text().split()))
+    return found
 
 
 def own() -> Path:

@@ -24,7 +24,7 @@ from snoop_capture.tracepoints import SYS_ENTER
 
 MAPS: Final = (
     "control", "config", "roots", "root_ids", "blocks", "turns", "all_turns", "losses", "bell",
-    "steps", "seen", "in_flight",
+    "steps", "seen", "processes", "in_flight",
 )  # fmt: skip
 _HOOKS: Final = {
     "on_sys_exit": ("raw_syscalls:sys_exit",),
@@ -34,6 +34,7 @@ _OPTIONAL_HOOKS: Final = {
     "on_prepare_exec": ("sched:sched_prepare_exec",),  # since 6.10
     "on_fork": ("sched:sched_process_fork",),
     "on_move": ("cgroup:cgroup_attach_task",),
+    "on_exit": ("sched:sched_process_exit",),
     "on_uring_create": ("io_uring:io_uring_create",),  # not where it was built without io_uring
 }
 _URING_HOOKS: Final = {
@@ -47,7 +48,9 @@ _URING_HOOKS: Final = {
 # Where events are used: what the others miss for lack of an argument; before them.
 _ARGUMENT_HOOKS: Final = {"on_uring_failing": ("io_uring:io_uring_req_failed",)}
 # These write no rows, and can always have the arguments.
-_RAW: Final = {"on_prepare_exec", "on_fork", "on_move", "on_uring_create", *_ARGUMENT_HOOKS}
+_RAW: Final = {
+    "on_prepare_exec", "on_fork", "on_move", "on_exit", "on_uring_create", *_ARGUMENT_HOOKS,
+}  # fmt: skip
 _STEPS: Final = {"next_row": 0, "walk": 1}
 
 

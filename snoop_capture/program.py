@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -108,6 +109,19 @@ class Program:
         except OSError as error:
             raise CaptureError(f"cannot record the cgroup {cgroup}: {error.strerror}") from error
         self._roots += 1
+
+    def know(self, processes: Iterable[int]) -> None:
+        """Tell of processes that are in the chosen cgroups already, by their numbers.
+
+        Raises:
+            CaptureError: the kernel does not let this process tell.
+        """
+        for process in processes:
+            try:
+                now = _ID.pack(time.monotonic_ns())
+                _update(self.descriptors["processes"], _NUMBER.pack(process), now)
+            except OSError as error:
+                raise CaptureError(f"cannot write to a BPF map: {error.strerror}") from error
 
     def begin(self) -> None:
         """Record what was chosen from now on; it takes no privilege."""

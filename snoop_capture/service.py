@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from snoop_capture import cgroups
 from snoop_capture.confinement import confine, import_what_is_needed, recorders_user
 from snoop_capture.containers import Containers
 from snoop_capture.errors import CaptureError
@@ -91,6 +92,7 @@ def record(recording: Recording, loader: Loader | None = None) -> Ended:
             program.leave_out(left_out)
         for root in recording.target.roots:
             program.choose(root)
+        program.know(_processes(recording.target))
         import_what_is_needed()
         confinement = confine(program, recording.capture, recorders_user())
         try:
@@ -113,6 +115,14 @@ def record(recording: Recording, loader: Loader | None = None) -> Ended:
         recording.observer.ended()
         totals = recorder.stop(containers, time.monotonic() + recording.shutdown_timeout)
         return Ended(session, totals)
+
+
+def _processes(target: Target) -> set[int]:
+    """Those that are there already in what is to be recorded."""
+    found = {number for root in target.roots for number in cgroups.processes(root)}
+    for left_out in target.without:
+        found -= cgroups.processes(left_out)
+    return found
 
 
 def _metadata(recording: Recording) -> dict[str, Any]:

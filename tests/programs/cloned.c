@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * cloned CGROUP PATH: starts a process in another cgroup, which calls access(PATH), and a thread
+ * cloned CGROUP COMMAND [ARGUMENT]...: runs a command in another cgroup, started there, and a thread
  * in its own.
  */
 #define _GNU_SOURCE
@@ -26,14 +26,16 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	long pid;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	arguments[10] = open(argv[1], O_RDONLY | O_DIRECTORY);
 	pid = syscall(SYS_clone3, arguments, sizeof(arguments));
 	if (pid < 0)
 		return 71;
-	if (pid == 0)
-		_exit(syscall(SYS_faccessat, AT_FDCWD, argv[2], F_OK) ? 0 : 1);
+	if (pid == 0) {
+		execvp(argv[2], argv + 2);
+		_exit(71);
+	}
 	if (pthread_create(&thread, NULL, nothing, NULL) || pthread_join(thread, NULL))
 		return 71;
 	return waitpid(pid, NULL, 0) == pid ? 0 : 71;
