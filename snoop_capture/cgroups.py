@@ -160,8 +160,9 @@ class CommandCgroup:
 
     def _evacuate(self, directory: Path) -> int:
         parent = self.directory.parent / "cgroup.procs"
-        moved = set()
-        while pids := (directory / "cgroup.procs").read_text().split():
+        moved: set[str] = set()
+        # One whose first thread has ended stays in the list, although the others have moved.
+        while pids := set((directory / "cgroup.procs").read_text().split()) - moved:
             for pid in pids:
                 try:
                     parent.write_text(pid)

@@ -16,6 +16,7 @@ import pytest
 
 from snoop_capture import cgroups
 from snoop_format.schema import EVENTS, RESTARTED
+from tests.capture.conftest import Build
 from tests.capture.recording import QUICK, SNOOP_CAPTURE, Recorder, Recording, environment
 
 pytestmark = pytest.mark.bpf
@@ -193,6 +194,13 @@ def test_what_the_command_leaves_behind_goes_on(record: Recorder, tmp_path: Path
     while not done.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_one_that_is_left_without_its_first_thread(record: Recorder, build: Build) -> None:
+    leave = "$0 >/dev/null 2>&1 & until grep -q 'State:.Z' /proc/$!/status; do :; done; echo $!"
+    recording = record(["sh", "-c", leave, build("second")])
+    os.kill(int(recording.stdout), signal.SIGKILL)
+    assert recording.session["left_running"] == 1
 
 
 def test_a_child_outlives_the_first_process(record: Recorder) -> None:
