@@ -26,6 +26,8 @@ _SECCOMP_AT: Final = 24
 _LEFT_OUT_AT: Final = 28
 # struct bpf_prog_info up to what says how often a program was not run, since 5.12 (linux/bpf.h).
 _PROGRAM_INFO: Final = struct.Struct("=208xQ")
+# Those without which nothing is lost: they only make room.
+_LOSE_NOTHING: Final = {"program:on_exit"}
 
 NOT_RUN: Final = "not_run"
 """Why events may be lost that the kernel did not run the program for: a cause beside the others."""
@@ -60,7 +62,11 @@ class Program:
         self._config = self.map_memory("config", mmap.PAGESIZE)
         self._roots = 0
         self._left_out = 0
-        self._programs = [d for name, d in self.descriptors.items() if name.startswith("program:")]
+        self._programs = [
+            descriptor
+            for name, descriptor in self.descriptors.items()
+            if name.startswith("program:") and name not in _LOSE_NOTHING
+        ]
         self._not_run_before = self._not_run()
 
     def __enter__(self) -> Self:

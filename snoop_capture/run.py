@@ -107,6 +107,7 @@ def run(
         program = undo.enter_context(Program(layout, loader=loader))
         name = session_name()
         group = undo.enter_context(cgroups.CommandCgroup(f"snoop-{name}"))
+        program.choose(group.directory)
         session = new_session(capture, name)  # last: it removes the capture that was there
         words = [escaped(os.fsencode(word)) for word in arguments]
         containers = _Containers(group, Path(words[0]).name)
@@ -115,7 +116,6 @@ def run(
             recorder = Recorder(program, session, metadata, limits)
         except OSError as error:
             raise CaptureError(f"cannot write to {session}: {error.strerror}") from error
-        program.choose(group.directory)
         program.begin()
         group.add(command.pid)
         failure = _record(command, recorder, containers)
