@@ -78,14 +78,14 @@ def _target(tree: Path, directories: Iterable[Path]) -> Target:
     roots = list(dict.fromkeys(directories))
     own = cgroups.holding(tree, os.getpid())
     without = []
-    if own is not None and own in roots:
-        raise CaptureError(
-            f"{own} is the recorder's own cgroup: start the recorder in another one, for example "
-            "with systemd-run --scope"
-        )
-    if own is not None and any(root in own.parents for root in roots):
+    if own is not None and any(root in (own, *own.parents) for root in roots):
         container = container_of(_inside(own, tree))
         without = [tree / container.cgroup if container else own]
+    if without and any(without[0] in (root, *root.parents) for root in roots):
+        raise CaptureError(
+            f"{without[0]} is the recorder's own cgroup: start the recorder in another one, "
+            "for example with systemd-run --scope"
+        )
     if len(roots) + len(without) > MAX_ROOTS:
         raise CaptureError(
             f"{len(roots)} cgroups are too many, {MAX_ROOTS - 1} are possible: name one above them"

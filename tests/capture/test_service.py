@@ -170,9 +170,13 @@ def test_whose_the_capture_is(tree: Path, capture: Path, own: bool) -> None:
     assert owners == {(user, group)}
 
 
-def test_the_recorders_own_cgroup_is_refused(tree: Path, tmp_path: Path) -> None:
-    own = made(tree / "recorder")
-    command = inside(own, SNOOP_CAPTURE, "cgroup", str(own), "-o", str(tmp_path / "capture"))
+@pytest.mark.parametrize("place", ["", "init", "deep/er"])
+def test_the_recorders_own_cgroup_is_refused(tree: Path, tmp_path: Path, place: str) -> None:
+    """It is that of its container, wherever in that the recorder runs."""
+    own = made(tree / f"docker-{'ab' * 32}.scope")
+    named = own / place.partition("/")[0] if "/" in place else own
+    where = made(own / place)
+    command = inside(where, SNOOP_CAPTURE, "cgroup", str(named), "-o", str(tmp_path / "capture"))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"{own} is the recorder's own cgroup" in done.stderr
