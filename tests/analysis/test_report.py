@@ -105,34 +105,20 @@ def test_what_is_not_known_of_io_uring(record: Record, said: dict[str, Any], sen
 
 
 @pytest.mark.parametrize(
-    ("number", "sentence"),
+    ("said", "number", "sentence"),
     [
-        (1, "1 process of the command was left running when recording ended: what it did then is"),
-        (2, "2 processes of the command were left running when recording ended: what they did "),
+        ("left_running", 1, "1 process of the command was left running when recording ended: what "),
+        ("left_running", 2, "2 processes of the command were left running when recording ended: "),
+        ("moved_out", 1, "1 process was moved out of what is recorded, into another cgroup: what it"),
+        ("moved_out", 9, "9 processes were moved out of what is recorded, into another cgroup: what"),
     ],
 )
-def test_what_a_command_left_running(record: Record, number: int, sentence: str) -> None:
-    capture = Capture(record(EVENTS, containers=CONTAINERS, left_running=number))
+def test_what_went_on_unrecorded(record: Record, said: str, number: int, sentence: str) -> None:
+    capture = Capture(record(EVENTS, containers=CONTAINERS, **{said: number}))
     assert sentence in repr(capture)
     report = capture.replay().report()
     assert not report.completeness.complete
-    assert report.completeness.left_running == number
-    assert summary(report)[0].startswith(f"! {sentence}")
-
-
-@pytest.mark.parametrize(
-    ("number", "sentence"),
-    [
-        (1, "1 process was moved out of what is recorded, into another cgroup: what it did there"),
-        (9, "9 processes were moved out of what is recorded, into another cgroup: what they did"),
-    ],
-)
-def test_what_went_on_elsewhere(record: Record, number: int, sentence: str) -> None:
-    capture = Capture(record(EVENTS, containers=CONTAINERS, moved_out=number))
-    assert sentence in repr(capture)
-    report = capture.replay().report()
-    assert not report.completeness.complete
-    assert report.completeness.moved_out == number
+    assert getattr(report.completeness, said) == number
     assert summary(report)[0].startswith(f"! {sentence}")
 
 
