@@ -107,10 +107,26 @@ def test_what_is_not_known_of_io_uring(record: Record, said: dict[str, Any], sen
 @pytest.mark.parametrize(
     ("said", "number", "sentence"),
     [
-        ("left_running", 1, "1 process of the command was left running when recording ended: what "),
-        ("left_running", 2, "2 processes of the command were left running when recording ended: "),
-        ("moved_out", 1, "1 process was moved out of what is recorded, into another cgroup: what it"),
-        ("moved_out", 9, "9 processes were moved out of what is recorded, into another cgroup: what"),
+        (
+            "left_running",
+            1,
+            "1 process of the command was left running when recording ended: what it did then is",
+        ),
+        (
+            "left_running",
+            2,
+            "2 processes of the command were left running when recording ended: what they did ",
+        ),
+        (
+            "moved_out",
+            1,
+            "1 process was moved out of what is recorded, into another cgroup: what it did there",
+        ),
+        (
+            "moved_out",
+            9,
+            "9 processes were moved out of what is recorded, into another cgroup: what they did",
+        ),
     ],
 )
 def test_what_went_on_unrecorded(record: Record, said: str, number: int, sentence: str) -> None:
