@@ -33,9 +33,9 @@ _OF_NAME: Final = {
     "directory": f"CASE WHEN file <> '' THEN {_DIRECTORY} END",
     "extension": r"nullif(regexp_extract(file, '[^/](\.[^/.]+)$', 1), '')",
 }
-_CALLS_BY_LOOKUP: Final = (
-    "SELECT rowid AS lookup_no, events, hits, misses, first_ts AS first_seen, last_ts AS last_seen "
-    "FROM lookups"
+_CALLS_BY_NAME: Final = (
+    "SELECT name_key(lookups) AS name_key, events, hits, misses, first_ts AS first_seen, "
+    "last_ts AS last_seen FROM lookups"
 )
 _TO_DEPTH: Final = re.compile(r"directory:([1-9]\d{0,3})")
 
@@ -74,10 +74,10 @@ def breakdown(replay: Replay, keys: Sequence[str]) -> duckdb.DuckDBPyRelation:
 
 
 def _grouped(replay: Replay, event_keys: str) -> str:
-    """The query for the calls by lookup and by these keys; without any it is answered already."""
+    """The query for the calls by name and by these keys; without any it is answered already."""
     if not event_keys:
-        return _CALLS_BY_LOOKUP
-    source = replay.results_view() if '"result"' in event_keys else "looked_up"
+        return _CALLS_BY_NAME
+    source = replay.results_view() if '"result"' in event_keys else "selected"
     return (
         statement("calls_by_key")
         .rstrip(";\n")

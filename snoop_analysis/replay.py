@@ -247,10 +247,18 @@ class Replay:
             take_up(self._database, self._begun)
         grouped = "grouped_calls" if self._summaries else "grouped_events"
         self._database.execute(statement("replay").replace("/* grouped */", grouped))
+        self._tell_names_apart()
         self._database.execute(statement("bounded"))
         if settings.max_unique_files:
             self._bound(settings.max_unique_files)
         self._database.execute(statement("outcome"))
+
+    def _tell_names_apart(self) -> None:
+        """Compare names themselves where any two have one hash: hardly ever, unless on purpose."""
+        query = "SELECT count(*) > count(DISTINCT name_key(lookups)) FROM lookups"
+        ((same,),) = self._database.execute(query).fetchall()
+        if same:
+            self._database.execute(statement("exact_name_key"))
 
     def _selected(self, rows: str) -> str:
         """The query for the events of this replay among ``rows``."""

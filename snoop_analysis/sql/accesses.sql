@@ -7,9 +7,4 @@ SELECT
     selected.session_no,                             -- UINTEGER
     selected.seq                                     -- UBIGINT
 FROM /* events */ AS selected
-JOIN wanted
-    ON wanted.session_no = selected.session_no
-    AND wanted.cgroup_id IS NOT DISTINCT FROM selected.cgroup_id
-    AND wanted.path IS NOT DISTINCT FROM selected.path
-    AND wanted.base IS NOT DISTINCT FROM selected.base
-    AND wanted.rest_of_name IS NOT DISTINCT FROM selected.rest_of_name;
+JOIN wanted ON wanted.name_key = name_key(selected);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Counts by keys. The marks in comments stand for the keys asked for, and for what is counted: the
--- calls by lookup, and by the keys that are not made of names (calls_by_key.sql). So keys that are
+-- calls by name, and by the keys that are not made of names (calls_by_key.sql). So keys that are
 -- made of names are made once for each.
 WITH
     grouped AS (
@@ -8,15 +8,15 @@ WITH
     ),
     named AS (
         SELECT
-            lookups.rowid AS lookup_no,
+            name_key(lookups) AS name_key,
             /* name keys */
             CASE WHEN kind = 'file' THEN lookups.file END AS accessed
         FROM lookups
     ),
     keyed AS (
-        SELECT grouped.*, named.* EXCLUDE (lookup_no)
+        SELECT grouped.*, named.* EXCLUDE (name_key)
         FROM grouped
-        JOIN named ON named.lookup_no = grouped.lookup_no
+        JOIN named ON named.name_key = grouped.name_key
     )
 SELECT
     /* keys */,

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The calls by keys that an event has by itself, and by lookup. The marks in comments stand for
+-- The calls by keys that an event has by itself, and by name. The marks in comments stand for
 -- these keys, and for the view the events come from.
 WITH
     -- What summaries tell, and as null what they do not.
@@ -14,18 +14,18 @@ WITH
     )
 SELECT
     /* event keys */
-    lookup_no,
+    name_key(source_rows) AS name_key,
     count(*) AS events,
     count(*) FILTER (ret >= 0) AS hits,
     count(*) FILTER (ret < 0) AS misses,
     min(ts) AS first_seen,
     max(ts) AS last_seen
-FROM /* source */
+FROM /* source */ AS source_rows
 GROUP BY ALL
 UNION ALL
 SELECT
     /* event keys */
-    lookup_no,
+    name_key(summarized_calls) AS name_key,
     sum(count) AS events,
     coalesce(sum(count) FILTER (ret >= 0), 0) AS hits,
     coalesce(sum(count) FILTER (ret < 0), 0) AS misses,

@@ -75,6 +75,14 @@ SELECT
 FROM grouped
 GROUP BY ALL;
 
+-- name_key(row) -> UBIGINT: what rows of one cgroup and name share, and no others: where two names of
+-- the capture have one hash, exact_name_key.sql takes its place.
+--   row     with session_no, cgroup_id, path, base and rest_of_name
+-- DuckDB makes the hash of a column alone once for each value in a dictionary of the file.
+CREATE MACRO name_key(row) AS hash(
+    hash(row.path), hash(row.base), hash(row.rest_of_name), row.cgroup_id, row.session_no
+);
+
 -- One row per container and distinct (path, base): names are normalised here, once.
 CREATE TABLE lookups AS
 WITH
@@ -137,12 +145,7 @@ SELECT
     lookups.file,                                    -- VARCHAR: the name; '' if empty, null if unread
     kind                                             -- VARCHAR
 FROM query_table(source) AS source_rows
-JOIN lookups
-    ON source_rows.session_no = lookups.session_no
-    AND source_rows.cgroup_id IS NOT DISTINCT FROM lookups.cgroup_id
-    AND source_rows.path IS NOT DISTINCT FROM lookups.path
-    AND source_rows.base IS NOT DISTINCT FROM lookups.base
-    AND source_rows.rest_of_name IS NOT DISTINCT FROM lookups.rest_of_name;
+JOIN lookups ON name_key(lookups) = name_key(source_rows);
 
 -- The rows of this replay.
 CREATE VIEW looked_up AS FROM with_lookups('selected');

@@ -2,11 +2,7 @@
 -- What the events of the containers that reach the bound are looked up in.
 CREATE OR REPLACE TABLE wanted AS
 SELECT
-    session_no,                                      -- UINTEGER, and the next four: see lookups
-    cgroup_id,                                       -- UBIGINT
-    path,                                            -- VARCHAR
-    base,                                            -- VARCHAR
-    rest_of_name,                                    -- VARCHAR
+    name_key(lookups) AS name_key,                   -- see replay.sql
     lookups.container_no,                            -- UINTEGER
     file_no                                          -- BIGINT: see files
 FROM lookups

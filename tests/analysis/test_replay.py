@@ -17,6 +17,7 @@ from snoop_analysis import Capture
 from snoop_analysis import replay as replay_module
 from snoop_analysis.errors import OptionError
 from snoop_analysis.report import ContainerReport
+from snoop_analysis.sqltext import statement
 from snoop_format.session import sealed_name
 
 from . import oracle
@@ -320,6 +321,39 @@ def test_replays_do_not_disturb_each_other(record: Record) -> None:
     first, second = capture.replay(exclude=["/a"]), capture.replay(exclude=["/b"])
     assert in_order(first.results, "result") == ["excluded", "new"]
     assert in_order(second.results, "result") == ["new", "excluded"]
+
+
+@pytest.mark.parametrize("hashed", ["path", "base", "rest_of_name"])
+def test_names_with_the_same_hash_are_told_apart(
+    record: Record, hashed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB's hash has no secret: whoever wants to can make two names that share one."""
+    events: list[Event] = [
+        {"path": path, "base": base, "path_bytes": exact, "syscall": syscall, "ret": ret}
+        for path, ret in (("/a", 3), ("/b", -2), ("c", 3), ("d", -2), ("", -2), (None, -14))
+        for base in (None, "/x", "/y")
+        for exact in (None, b"\xff", b"/\xfe")
+        for syscall in ("openat", "stat")
+    ]
+    directory = record(events * 2)
+    told_apart = answers(directory)
+    same = statement("replay").replace(f"hash(row.{hashed})", "0")
+    assert same != statement("replay")
+    monkeypatch.setattr(
+        replay_module, "statement", lambda name: same if name == "replay" else statement(name)
+    )
+    assert answers(directory) == told_apart
+
+
+def answers(directory: Path) -> list[Any]:
+    """What is found by the names of events, without a bound and with one."""
+    found: list[Any] = []
+    for bound in (0, 3):
+        replay = Capture(directory).replay(max_unique_files=bound)
+        found += [replay.stats.fetchall(), replay.files.fetchall()]
+        found.append(replay.results.project("seq, file, result").order("seq").fetchall())
+        found += [replay.breakdown(key).fetchall() for key in ("syscall", "result", "file")]
+    return found
 
 
 def test_events_far_out_of_order(record: Record) -> None:
