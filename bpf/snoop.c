@@ -138,7 +138,7 @@ struct call {
 	u64 task;
 	u64 cgroup;
 	u64 execs;
-	u64 regs[REGS_WORDS];
+	u64 regs[REGS_WORDS]; /* a copy, or the address of the whole */
 	u64 path[2]; /* addresses, in user memory unless `kernel_path` */
 	s32 dirfd[2];
 	u64 flags;
@@ -165,6 +165,7 @@ struct call {
 	u64 hash;
 	struct location here, root;
 	u64 mount_root; /* dentry at which here.mount begins */
+	u32 version; /* of the dentry that was read */
 	u8 dentry[DENTRY_BYTES];
 };
 
@@ -222,6 +223,25 @@ __attribute__((section("maps/array"))) struct blocks_table_t blocks = {
 	.flags = BPF_F_MMAPABLE,
 };
 
+#ifdef CAST_FUNCTION
+/*
+ * Since Linux 6.2 a word is loaded from any address like this: the call, which costs nothing, for
+ * the verifier removes it, gives the address the type of a structure of words; a load that fails
+ * loads 0. It is one of a function of the kernel's, by the number of that; the loader says so in
+ * the instruction, for BCC makes none but calls of helpers.
+ */
+static u64 (*bpf_rdonly_cast)(u64 address, u64 type) = (void *)CAST_FUNCTION;
+
+static inline u64 load(u64 address)
+{
+	return *(volatile u64 *)bpf_rdonly_cast(address, WORDS_TYPE);
+}
+
+static inline u32 load32(u64 address)
+{
+	return *(volatile u32 *)bpf_rdonly_cast(address, WORDS_TYPE);
+}
+#else
 static inline u64 load(u64 address)
 {
 	u64 value = 0;
@@ -237,6 +257,7 @@ static inline u32 load32(u64 address)
 	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
 	return value;
 }
+#endif
 
 static inline struct config *get_config(void)
 {
@@ -269,7 +290,7 @@ static inline struct block *get_block(struct control *ctl)
 
 /*
  * What is known of the current task, and of the call that it makes. Each call of a helper costs as
- * much as the rest of this program; since Linux 5.15 the verifier knows the types of these
+ * much as a good part of this program; since Linux 5.15 the verifier knows the types of these
  * structures, and lets their fields be loaded without one.
  */
 #ifdef KNOWN_TYPES
@@ -277,10 +298,17 @@ static inline u64 current_task(void)
 {
 	return (u64)bpf_get_current_task_btf();
 }
-
-static inline u64 current_regs(u64 task, struct bpf_raw_tracepoint_args *ctx)
+#else
+static inline u64 current_task(void)
 {
-	return (u64)bpf_task_pt_regs((struct task_struct *)task);
+	return bpf_get_current_task();
+}
+#endif
+
+#if defined(KNOWN_TYPES) && !defined(CAST_FUNCTION)
+static inline u64 task_of(struct call *call)
+{
+	return current_task(); /* what is kept in memory has lost its type */
 }
 
 static inline u64 field(u64 address, u64 at)
@@ -293,14 +321,9 @@ static inline u32 field32(u64 address, u64 at)
 	return *(volatile u32 *)(address + at);
 }
 #else
-static inline u64 current_task(void)
+static inline u64 task_of(struct call *call)
 {
-	return bpf_get_current_task();
-}
-
-static inline u64 current_regs(u64 task, struct bpf_raw_tracepoint_args *ctx)
-{
-	return ctx->args[0];
+	return call->task;
 }
 
 static inline u64 field(u64 address, u64 at)
@@ -680,10 +703,9 @@ static inline void publish(struct call *call)
 }
 
 /* The struct path * of a file that the task has open; 0 where there is none under this number. */
-static inline u64 path_of_fd(s32 fd)
+static inline u64 path_of_fd(struct call *call, s32 fd)
 {
-	u64 task = current_task();
-	u64 fdt = field(field(task, AT_task_struct__files), AT_files_struct__fdt), file;
+	u64 fdt = field(field(task_of(call), AT_task_struct__files), AT_files_struct__fdt), file;
 
 	if (fd < 0 || (u32)fd >= field32(fdt, AT_fdtable__max_fds))
 		return 0;
@@ -693,9 +715,9 @@ static inline u64 path_of_fd(s32 fd)
 
 static inline void read_location(struct location *location, u64 path)
 {
-#if AT_path__mnt == 0 && AT_path__dentry == 8
+#if AT_path__mnt == 0 && AT_path__dentry == 8 && !defined(CAST_FUNCTION)
 	bpf_probe_read_kernel(location, sizeof(*location), (void *)path);
-#else /* a kernel with RANDSTRUCT */
+#else /* also of a kernel with RANDSTRUCT */
 	location->mount = load(path + AT_path__mnt);
 	location->dentry = load(path + AT_path__dentry);
 #endif
@@ -704,19 +726,29 @@ static inline void read_location(struct location *location, u64 path)
 /* Where the names that the task asks for begin at the latest. */
 static inline void read_root(struct call *call)
 {
-	u64 fs = field(current_task(), AT_task_struct__fs);
+	u64 fs = field(task_of(call), AT_task_struct__fs);
 
 	call->root.mount = field(fs, AT_fs_struct__root + AT_path__mnt);
 	call->root.dentry = field(fs, AT_fs_struct__root + AT_path__dentry);
 }
 
-/* The head of a dentry in one read: its place in the tree, and its name where that is short. */
+/* The head of a dentry: its place in the tree, and its name where that is short. */
+#ifdef CAST_FUNCTION
+#define DENTRY(call, field) load((call)->here.dentry + AT_dentry__##field)
+
+static inline void read_dentry(struct call *call)
+{
+	call->version = load32(call->here.dentry + AT_dentry__d_seq);
+}
+#else
+#define DENTRY(call, field) (*(u64 *)((call)->dentry + AT_dentry__##field))
+
 static inline void read_dentry(struct call *call)
 {
 	bpf_probe_read_kernel(call->dentry, DENTRY_BYTES, (void *)call->here.dentry);
+	call->version = DENTRY(call, d_seq);
 }
-
-#define DENTRY(call, field) (*(u64 *)((call)->dentry + AT_dentry__##field))
+#endif
 
 static inline bool is_deleted(struct call *call)
 {
@@ -752,6 +784,16 @@ static inline bool is_at_root(struct call *call)
 	return call->here.dentry == call->root.dentry && call->here.mount == call->root.mount;
 }
 
+#ifndef CAST_FUNCTION
+static inline void start_at_directory(struct call *call, struct block *block, u64 path)
+{
+	start_at(call, path);
+	read_mount_root(call);
+	if (is_deleted(call))
+		call->mark |= MARK_BASE_DELETED;
+}
+#endif
+
 #ifdef KNOWN_TYPES
 /* Copies a name that is kept in the dentry itself, as all that are as short are. */
 static inline void copy_short_name(struct block *block, u64 at, u64 dentry)
@@ -762,14 +804,11 @@ static inline void copy_short_name(struct block *block, u64 at, u64 dentry)
 }
 
 /*
- * Begins at the task's own directory, and goes up from there by loads alone, as far as the mount
- * goes and the names are short: most walks need no more. What is left is for step().
+ * Begins at a directory, and goes up from there by loads alone, as far as the mount goes and the
+ * names are short: most walks need no more. What is left is for step().
  */
-static inline void start_at_own(struct call *call, struct block *block)
+static inline void go_up(struct call *call, struct block *block, u64 mount, u64 dentry)
 {
-	u64 fs = field(current_task(), AT_task_struct__fs);
-	u64 mount = field(fs, AT_fs_struct__pwd + AT_path__mnt);
-	u64 dentry = field(fs, AT_fs_struct__pwd + AT_path__dentry);
 	u64 at = call->at, hash = 0, length, names, parent;
 	u32 version;
 
@@ -794,6 +833,8 @@ static inline void start_at_own(struct call *call, struct block *block)
 		parent = field(dentry, AT_dentry__d_parent);
 		if (version & 1 || field32(dentry, AT_dentry__d_seq) != version)
 			break; /* it is just being renamed */
+		if (parent == call->here.dentry)
+			break; /* it is in no directory */
 		at += length + 1;
 		hash = (hash ^ call->here.dentry ^ names) * HASH_PRIME;
 		dentry = parent;
@@ -803,13 +844,24 @@ static inline void start_at_own(struct call *call, struct block *block)
 	call->at = at;
 	call->hash = hash;
 }
+
+#ifdef CAST_FUNCTION
+static inline void start_at_directory(struct call *call, struct block *block, u64 path)
+{
+	go_up(call, block, load(path + AT_path__mnt), load(path + AT_path__dentry));
+}
+#endif
+
+static inline void start_at_own(struct call *call, struct block *block)
+{
+	u64 pwd = field(task_of(call), AT_task_struct__fs) + AT_fs_struct__pwd;
+
+	go_up(call, block, field(pwd, AT_path__mnt), field(pwd, AT_path__dentry));
+}
 #else
 static inline void start_at_own(struct call *call, struct block *block)
 {
-	start_at(call, load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd);
-	read_mount_root(call);
-	if (is_deleted(call))
-		call->mark |= MARK_BASE_DELETED;
+	start_at_directory(call, block, load(call->task + AT_task_struct__fs) + AT_fs_struct__pwd);
 }
 #endif
 
@@ -822,15 +874,12 @@ static inline bool prepare_base(struct call *call, struct block *block)
 		start_at_own(call, block);
 		return true;
 	}
-	path = path_of_fd(dirfd);
+	path = path_of_fd(call, dirfd);
 	if (!path) {
 		call->mark |= MARK_BASE_UNRESOLVED;
 		return false;
 	}
-	start_at(call, path);
-	read_mount_root(call);
-	if (is_deleted(call))
-		call->mark |= MARK_BASE_DELETED;
+	start_at_directory(call, block, path);
 	return true;
 }
 
@@ -998,17 +1047,20 @@ static inline void end_walk(struct call *call, struct block *block, bool complet
  * Appends the dentry's name and a NUL to the area; returns their length, or less than 1. A name
  * that is not as long as it says is not this name: longer than any of Linux, or just changing.
  */
-static inline long append_name(struct call *call, struct block *block, u64 at)
+static inline long append_name(struct call *call, struct block *block, u64 at, u32 length)
 {
 	u64 name = DENTRY(call, d_name__name);
-	u32 length = DENTRY(call, d_name__hash_len) >> 32;
 	long got;
 
 	if (name != call->here.dentry + AT_dentry__short_name || length >= SHORT_NAME_BYTES) {
 		got = bpf_probe_read_kernel_str(block->area + at, NAME_BYTES, (void *)name);
 		return got == (long)length + 1 ? got : 0;
 	}
+#ifdef CAST_FUNCTION
+	copy_short_name(block, at, call->here.dentry);
+#else
 	__builtin_memcpy(block->area + at, call->dentry + AT_dentry__short_name, SHORT_NAME_BYTES);
+#endif
 	return length + 1;
 }
 
@@ -1018,9 +1070,9 @@ static inline long append_name(struct call *call, struct block *block, u64 at)
  */
 static inline bool is_being_renamed(struct call *call)
 {
-	u32 version = *(u32 *)(call->dentry + AT_dentry__d_seq);
+	u32 now = load32(call->here.dentry + AT_dentry__d_seq);
 
-	return version & 1 || load32(call->here.dentry + AT_dentry__d_seq) != version;
+	return now & 1 || now != call->version;
 }
 
 /* Is this the walk from where chroot(2) went? */
@@ -1059,7 +1111,7 @@ static inline int leave_mount(struct call *call)
  */
 static inline int step(struct call *call, struct block *block)
 {
-	u64 at = call->at;
+	u64 at = call->at, parent, names;
 	long length;
 
 	if (is_at_root(call) && !is_chroots(call))
@@ -1067,19 +1119,21 @@ static inline int step(struct call *call, struct block *block)
 	if (call->here.dentry == call->mount_root)
 		return leave_mount(call);
 	read_dentry(call);
-	if (!DENTRY(call, d_parent) || DENTRY(call, d_parent) == call->here.dentry)
+	parent = DENTRY(call, d_parent);
+	names = DENTRY(call, d_name__hash_len);
+	if (!parent || parent == call->here.dentry)
 		return WALK_BROKEN;
 	opaque(at);
 	if (at > AREA_BYTES - NAME_BYTES)
 		return WALK_BROKEN;
-	length = append_name(call, block, at);
+	length = append_name(call, block, at, names >> 32);
 	if (is_being_renamed(call))
 		return WALK_ON; /* once more */
 	if (length <= 0)
 		return WALK_BROKEN;
 	call->at = at + length;
-	call->hash = (call->hash ^ call->here.dentry ^ DENTRY(call, d_name__hash_len)) * HASH_PRIME;
-	call->here.dentry = DENTRY(call, d_parent);
+	call->hash = (call->hash ^ call->here.dentry ^ names) * HASH_PRIME;
+	call->here.dentry = parent;
 	return WALK_ON;
 }
 
@@ -1114,7 +1168,7 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 	struct call *call = get_call();
 
 	if (call)
-		make_row(ctx, call, current_task());
+		make_row(ctx, call, task_of(call));
 	return 0;
 }
 
@@ -1267,9 +1321,31 @@ static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret
 	       gives(nr, ret);
 }
 
+/* Where the argument in word `place` of the registers is, counted from 1. */
+static inline u64 argument_address(u64 regs, u8 place)
+{
+	return regs + REGS_FROM + sizeof(u64) * (place - 1);
+}
+
+/*
+ * The registers of the current task as the program left them. Where the tracepoint does not tell
+ * them, or the verifier has to know their type, they are the task's; that is known then.
+ */
+static inline u64 current_regs(struct bpf_raw_tracepoint_args *ctx, u64 *task)
+{
+#if defined(ON_EVENTS) || (defined(KNOWN_TYPES) && !defined(CAST_FUNCTION))
+	*task = current_task();
+	return (u64)bpf_task_pt_regs((struct task_struct *)*task);
+#else
+	return ctx->args[0];
+#endif
+}
+
 static inline void copy_regs(struct call *call, u64 regs)
 {
-#ifdef KNOWN_TYPES
+#if defined(CAST_FUNCTION)
+	*(volatile u64 *)&call->regs[0] = regs;
+#elif defined(KNOWN_TYPES)
 #pragma unroll
 	for (int i = 0; i < REGS_WORDS; i++)
 		call->regs[i] = field(regs, REGS_FROM + i * sizeof(u64));
@@ -1281,18 +1357,17 @@ static inline void copy_regs(struct call *call, u64 regs)
 /* The argument in word `place` of the registers, counted from 1; 0 where there is none. */
 static inline u64 argument(struct call *call, u8 place, bool compat)
 {
-	u64 word = (u64)place - 1;
+	u64 word = (u64)place - 1, value;
 
 	opaque(word);
 	if (word >= REGS_WORDS)
 		return 0;
-	return compat ? (u32)call->regs[word] : call->regs[word];
-}
-
-/* The address of that word, where the registers have not been copied. */
-static inline u64 argument_address(u64 regs, u8 place)
-{
-	return regs + REGS_FROM + sizeof(u64) * (place - 1);
+#ifdef CAST_FUNCTION
+	value = load(argument_address(*(volatile u64 *)&call->regs[0], place));
+#else
+	value = call->regs[word];
+#endif
+	return compat ? (u32)value : value;
 }
 
 static inline s32 dirfd_argument(struct call *call, u8 place, bool compat)
@@ -1328,7 +1403,7 @@ static inline u64 result_path(struct call *call)
 	if (call->ret < 0 || call->blocked)
 		return 0;
 	if (call->act & ACT_OPENS)
-		return path_of_fd(call->ret);
+		return path_of_fd(call, call->ret);
 	if (!(call->act & ACT_MOVES))
 		return 0;
 	fs = load(call->task + AT_task_struct__fs);
@@ -1356,7 +1431,7 @@ static inline void read_open_how(struct call *call)
 
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 task = current_task(), regs = current_regs(task, ctx), cgroup;
+	u64 task = 0, regs = current_regs(ctx, &task), cgroup;
 	u32 nr = plain_number(field32(regs, AT_NR));
 	struct config *cfg;
 	struct spec *spec;
@@ -1372,6 +1447,8 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	cfg = get_config();
 	if (!cfg)
 		return 0;
+	if (!task)
+		task = current_task();
 	cgroup = traced_cgroup(cfg, task);
 	if (!cgroup)
 		return 0;

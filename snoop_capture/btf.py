@@ -17,6 +17,7 @@ _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _KIND_ENUM: Final = 6
 _KIND_TYPEDEF: Final = 8
+_KIND_FUNCTION: Final = 12
 _MODIFIERS: Final = {_KIND_TYPEDEF, 9, 10, 11}  # typedef, volatile, const, restrict
 
 
@@ -93,13 +94,21 @@ class KernelTypes:
         wanted = f"BPF_FUNC_{name}".encode()
         return any(self._lib.btf__name_by_offset(self._btf, v.name) == wanted for v in values)
 
+    def function(self, name: str) -> int | None:
+        """The id of a function of the kernel's; null if there is none of this name."""
+        return self._find(name, _KIND_FUNCTION)
+
+    def structure(self, name: str) -> int | None:
+        """The id of a structure, likewise."""
+        return self._find(name, _KIND_STRUCT)
+
     def offset(self, field: str) -> int | None:
         """Byte offset of ``struct.member[.member…]``; None if this kernel has no such field.
 
         Members of anonymous structures and unions are found as in C.
         """
         name, *members = field.split(".")
-        type_id = self._find(name, _KIND_STRUCT)
+        type_id = self.structure(name)
         if type_id is None:
             return None
         bits = 0

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from snoop_capture import offsets, syscalls, tracepoints
+from snoop_capture import kernel_calls, offsets, syscalls, tracepoints
 from snoop_capture.btf import KernelTypes
 from snoop_capture.errors import CaptureError
 from snoop_capture.syscalls import Syscall, syscall_table
@@ -122,7 +122,10 @@ def load(
         CaptureError: that is not possible here.
     """
     registers = offsets.registers(kernel)
-    program = _compile(bcc, macros | _macros(kernel, registers, events, typed))
+    known = macros | _macros(kernel, registers, events, typed)
+    program = _compile(bcc, known)
+    if "CAST_FUNCTION" in known:
+        kernel_calls.mark(bcc, program, known["CAST_FUNCTION"])
     kind = bcc.BPF.TRACEPOINT if events else bcc.BPF.RAW_TRACEPOINT
     for name, number in _STEPS.items():
         steps = program["steps"]

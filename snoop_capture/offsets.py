@@ -87,6 +87,7 @@ _URING_EVENT_FIELDS: Final = (
 )
 # Helpers whose results have types.
 _TYPED: Final = ("get_current_task_btf", "task_pt_regs")
+_CAST: Final = "bpf_rdonly_cast"
 _SHORT_NAME: Final = ("dentry.d_shortname", "dentry.d_iname")  # since 6.14, and before
 _SHORT_NAME_BYTES: Final = 32  # the least that any kernel has on 64-bit machines
 
@@ -174,6 +175,15 @@ def knows_types(kernel: KernelTypes) -> bool:
     return platform.machine() == "x86_64" and all(map(kernel.has_helper, _TYPED))
 
 
+def _cast(kernel: KernelTypes) -> dict[str, int]:
+    """The kernel's function that gives an address a type, and a type of many words.
+
+    Nothing where it has none: since Linux 6.2 it has one.
+    """
+    function, words = kernel.function(_CAST), kernel.structure("pt_regs")
+    return {"CAST_FUNCTION": function, "WORDS_TYPE": words} if function and words else {}
+
+
 def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
     return all(kernel.offset(field) is not None for field in fields)
 
@@ -199,6 +209,7 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool, typed: bool) ->
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
         **(_X32 if platform.machine() == "x86_64" else {}),
         **({"KNOWN_TYPES": 1} if typed else {}),
+        **(_cast(kernel) if typed else {}),
         **({"ON_EVENTS": 1} if events else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,

@@ -1,19 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the verifier refuses what the loader makes of the kernel's types, it does without them."""
+"""The program in the forms that older kernels get, and where the verifier refuses one."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.capture.recording import Recorder
+from tests.capture.recording import Recorder, Recording, Row
 
 pytestmark = pytest.mark.bpf
 
-# Every Python of the recording finds this first: a field has moved to where none is.
-MOVED = """
+# What every Python of the recording finds first: a kernel without some of what this one has.
+OLDER: Final = {
+    "no cast, as before 6.2": """
 from snoop_capture.btf import KernelTypes
 
+KernelTypes.function = lambda self, name: None
+""",
+    "no types, as before 5.15": """
+from snoop_capture.btf import KernelTypes
+
+KernelTypes.has_helper = lambda self, name: False
+""",
+    "a cast by what is no function: refused": """
+from snoop_capture.btf import KernelTypes
+
+KernelTypes.function = lambda self, name: self.structure("pt_regs")
+""",
+    "a field where none is: refused with types": """
+from snoop_capture.btf import KernelTypes
+
+KernelTypes.function = lambda self, name: None
 offsets = KernelTypes.offsets
 
 def moved(self, names):
@@ -21,13 +40,83 @@ def moved(self, names):
     return {name: at + (name == "task_struct.tgid") for name, at in found.items()}
 
 KernelTypes.offsets = moved
+""",
+}
+DEEP: Final = "/".join([*map(str, range(40)), "n" * 255, "m" * 31, "l" * 32, "k" * 33])
+# Names below the working directory, below open ones, and below what is none.
+CALLS: Final = f"""
+import contextlib, os, socket
+
+def call(function, *arguments, **options):
+    with contextlib.suppress(OSError):
+        return function(*arguments, **options)
+
+os.makedirs({DEEP!r})
+deep = os.open({DEEP!r}, os.O_RDONLY)
+call(os.stat, "below-open", dir_fd=deep)
+call(os.stat, "below-mount", dir_fd=os.open("/proc/sys/kernel", os.O_RDONLY))
+call(os.stat, "below-root", dir_fd=os.open("/", os.O_RDONLY))
+call(os.stat, "below-socket", dir_fd=socket.socketpair()[0].fileno())
+call(os.stat, "below-nothing", dir_fd=1000)
+os.chdir(deep)
+call(os.stat, "below-own")
+os.rename("../../" + "l" * 32, "../../renamed")
+os.close(os.open("made", os.O_CREAT))
+os.close(os.open("made", os.O_RDONLY, dir_fd=deep))
+os.unlink("made")
+os.rmdir("../" + "k" * 33)
+call(os.stat, "below-removed")
+call(os.stat, "below-removed-open", dir_fd=deep)
+print(os.getpid())
 """
+COLUMNS: Final = ("syscall", "path", "path_role", "base", "real_path", "note", "ret", "comm", "exe")
 
 
-def test_a_program_that_is_refused(
-    record: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def calls(recording: Recording, directory: Path) -> list[Row]:
+    """What was recorded of ``CALLS`` in a directory, which is left out of the names."""
+    names = ("below-", "made", "../", "0/1/2")
+    rows = [row for row in recording.rows if str(row["path"]).startswith(names)]
+    assert {row["pid"] for row in rows} == {int(recording.stdout)}
+    for row in rows:
+        for column in ("base", "real_path"):
+            row[column] = row[column] and row[column].replace(str(directory), "")
+    return [{column: row[column] for column in COLUMNS} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def newest(record: Recorder, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """What is recorded in this kernel's own form."""
+    directory = tmp_path_factory.mktemp("newest")
+    return calls(record([sys.executable, "-c", CALLS], cwd=directory), directory)
+
+
+def test_directories(newest: list[Row]) -> None:
+    deep, moved = f"/{DEEP}", f"/{DEEP}".replace("l" * 32, "renamed")
+    found = {row["path"]: (row["base"], row["note"]) for row in newest}
+    assert {path: found[path] for path in found if path and path.startswith("below-")} == {
+        "below-open": (deep, None),
+        "below-mount": ("/proc/sys/kernel", None),
+        "below-root": ("/", None),
+        "below-socket": (None, "unresolved_base"),
+        "below-nothing": (None, "unresolved_base"),
+        "below-own": (deep, None),
+        "below-removed": (moved, "deleted"),
+        "below-removed-open": (moved, "deleted"),
+    }
+    assert {(row["base"], row["real_path"]) for row in newest if row["path"] == "made"} == {
+        (moved, f"{moved}/made"),
+        (moved, None),
+    }
+
+
+@pytest.mark.parametrize("lack", OLDER)
+def test_an_older_kernel(
+    record: Recorder,
+    newest: list[Row],
+    lack: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(MOVED)
+    (tmp_path / "sitecustomize.py").write_text(OLDER[lack])
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    recording = record(["/bin/sh", "-c", "echo $$; exec cat /no/such/file"])
-    assert recording.one(path="/no/such/file")["pid"] == int(recording.stdout)
+    assert calls(record([sys.executable, "-c", CALLS], cwd=tmp_path), tmp_path) == newest
