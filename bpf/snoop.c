@@ -291,24 +291,14 @@ static inline struct block *get_block(struct control *ctl)
 /*
  * What is known of the current task, and of the call that it makes. Each call of a helper costs as
  * much as a good part of this program; since Linux 5.15 the verifier knows the types of these
- * structures, and lets their fields be loaded without one.
+ * structures, and lets their fields be loaded without one. `field` is for what current_task() has
+ * given, and for what that leads to; `word` also for what was kept in memory and has lost its type,
+ * where the kernel can do that.
  */
 #ifdef KNOWN_TYPES
 static inline u64 current_task(void)
 {
 	return (u64)bpf_get_current_task_btf();
-}
-#else
-static inline u64 current_task(void)
-{
-	return bpf_get_current_task();
-}
-#endif
-
-#if defined(KNOWN_TYPES) && !defined(CAST_FUNCTION)
-static inline u64 task_of(struct call *call)
-{
-	return current_task(); /* what is kept in memory has lost its type */
 }
 
 static inline u64 field(u64 address, u64 at)
@@ -321,9 +311,9 @@ static inline u32 field32(u64 address, u64 at)
 	return *(volatile u32 *)(address + at);
 }
 #else
-static inline u64 task_of(struct call *call)
+static inline u64 current_task(void)
 {
-	return call->task;
+	return bpf_get_current_task();
 }
 
 static inline u64 field(u64 address, u64 at)
@@ -334,6 +324,31 @@ static inline u64 field(u64 address, u64 at)
 static inline u32 field32(u64 address, u64 at)
 {
 	return load32(address + at);
+}
+#endif
+
+#if defined(KNOWN_TYPES) && !defined(CAST_FUNCTION)
+#define word field
+#define word32 field32
+
+static inline u64 task_of(struct call *call)
+{
+	return current_task();
+}
+#else
+static inline u64 word(u64 address, u64 at)
+{
+	return load(address + at);
+}
+
+static inline u32 word32(u64 address, u64 at)
+{
+	return load32(address + at);
+}
+
+static inline u64 task_of(struct call *call)
+{
+	return call->task;
 }
 #endif
 
@@ -423,7 +438,8 @@ static inline u64 traced_cgroup(struct config *cfg, u64 task)
 	if (known >> 1 != (id << (VERDICT_BITS - 1) | count)) {
 		known = is_below_traced(cfg);
 		known |= id << VERDICT_BITS | count << 1;
-		if (!(id >> (64 - VERDICT_BITS)))
+		/* Unless the task has been moved meanwhile, and this is about another cgroup. */
+		if (!(id >> (64 - VERDICT_BITS)) && own_cgroup_id(task) == id)
 			ctl->verdict = known;
 	}
 	return known & 1 ? id : 0;
@@ -705,11 +721,11 @@ static inline void publish(struct call *call)
 /* The struct path * of a file that the task has open; 0 where there is none under this number. */
 static inline u64 path_of_fd(struct call *call, s32 fd)
 {
-	u64 fdt = field(field(task_of(call), AT_task_struct__files), AT_files_struct__fdt), file;
+	u64 fdt = word(word(task_of(call), AT_task_struct__files), AT_files_struct__fdt), file;
 
-	if (fd < 0 || (u32)fd >= field32(fdt, AT_fdtable__max_fds))
+	if (fd < 0 || (u32)fd >= word32(fdt, AT_fdtable__max_fds))
 		return 0;
-	file = load(field(fdt, AT_fdtable__fd) + (u64)fd * sizeof(u64));
+	file = load(word(fdt, AT_fdtable__fd) + (u64)fd * sizeof(u64));
 	return file ? file + AT_file__f_path : 0;
 }
 
@@ -726,10 +742,10 @@ static inline void read_location(struct location *location, u64 path)
 /* Where the names that the task asks for begin at the latest. */
 static inline void read_root(struct call *call)
 {
-	u64 fs = field(task_of(call), AT_task_struct__fs);
+	u64 fs = word(task_of(call), AT_task_struct__fs);
 
-	call->root.mount = field(fs, AT_fs_struct__root + AT_path__mnt);
-	call->root.dentry = field(fs, AT_fs_struct__root + AT_path__dentry);
+	call->root.mount = word(fs, AT_fs_struct__root + AT_path__mnt);
+	call->root.dentry = word(fs, AT_fs_struct__root + AT_path__dentry);
 }
 
 /* The head of a dentry: its place in the tree, and its name where that is short. */
@@ -800,7 +816,7 @@ static inline void copy_short_name(struct block *block, u64 at, u64 dentry)
 {
 #pragma unroll
 	for (int i = 0; i < SHORT_NAME_BYTES; i += sizeof(u64))
-		*(u64 *)(block->area + at + i) = field(dentry, AT_dentry__short_name + i);
+		*(u64 *)(block->area + at + i) = word(dentry, AT_dentry__short_name + i);
 }
 
 /*
@@ -814,24 +830,24 @@ static inline void go_up(struct call *call, struct block *block, u64 mount, u64 
 
 	call->here.mount = mount;
 	call->here.dentry = dentry;
-	call->mount_root = field(mount, AT_vfsmount__mnt_root);
+	call->mount_root = word(mount, AT_vfsmount__mnt_root);
 	barrier();
-	if (field(dentry, AT_dentry__d_parent) != call->here.dentry &&
-	    !field(dentry, AT_dentry__d_hash__pprev))
+	if (word(dentry, AT_dentry__d_parent) != call->here.dentry &&
+	    !word(dentry, AT_dentry__d_hash__pprev))
 		call->mark |= MARK_BASE_DELETED;
 	for (int i = 0; i < STEPS_PER_WALK; i++) {
 		if (is_at_root(call) || call->here.dentry == call->mount_root)
 			break;
-		version = field32(dentry, AT_dentry__d_seq);
+		version = word32(dentry, AT_dentry__d_seq);
 		/* Two words: the verifier of older kernels does not take them for one. */
-		length = field32(dentry, AT_dentry__d_name__hash_len + sizeof(u32));
-		names = length << 32 | field32(dentry, AT_dentry__d_name__hash_len);
+		length = word32(dentry, AT_dentry__d_name__hash_len + sizeof(u32));
+		names = length << 32 | word32(dentry, AT_dentry__d_name__hash_len);
 		opaque(at);
 		if (length >= SHORT_NAME_BYTES || at > AREA_BYTES - NAME_BYTES)
 			break;
 		copy_short_name(block, at, dentry);
-		parent = field(dentry, AT_dentry__d_parent);
-		if (version & 1 || field32(dentry, AT_dentry__d_seq) != version)
+		parent = word(dentry, AT_dentry__d_parent);
+		if (version & 1 || word32(dentry, AT_dentry__d_seq) != version)
 			break; /* it is just being renamed */
 		if (parent == call->here.dentry)
 			break; /* it is in no directory */
@@ -854,9 +870,9 @@ static inline void start_at_directory(struct call *call, struct block *block, u6
 
 static inline void start_at_own(struct call *call, struct block *block)
 {
-	u64 pwd = field(task_of(call), AT_task_struct__fs) + AT_fs_struct__pwd;
+	u64 pwd = word(task_of(call), AT_task_struct__fs) + AT_fs_struct__pwd;
 
-	go_up(call, block, field(pwd, AT_path__mnt), field(pwd, AT_path__dentry));
+	go_up(call, block, word(pwd, AT_path__mnt), word(pwd, AT_path__dentry));
 }
 #else
 static inline void start_at_own(struct call *call, struct block *block)
@@ -1168,7 +1184,7 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 	struct call *call = get_call();
 
 	if (call)
-		make_row(ctx, call, task_of(call));
+		make_row(ctx, call, current_task());
 	return 0;
 }
 
@@ -1432,7 +1448,7 @@ static inline void read_open_how(struct call *call)
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 task = 0, regs = current_regs(ctx, &task), cgroup;
-	u32 nr = plain_number(field32(regs, AT_NR));
+	u32 nr = plain_number(word32(regs, AT_NR));
 	struct config *cfg;
 	struct spec *spec;
 	struct call *call;
