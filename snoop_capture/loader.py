@@ -6,6 +6,7 @@ BCC brings LLVM, some 100 MB of it; the recorder that runs for months must not c
 (unix(7), SCM_RIGHTS), which keep the maps and the attachments alive.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from typing import Any, Final
 from snoop_capture import kernel_calls, offsets, syscalls, tracepoints
 from snoop_capture.btf import KernelTypes
 from snoop_capture.errors import CaptureError
+from snoop_capture.offsets import Form
 from snoop_capture.syscalls import Syscall, syscall_table
 from snoop_capture.targets import MAX_ROOTS
 from snoop_capture.tracepoints import SYS_ENTER
@@ -97,17 +99,16 @@ class _RefusedError(CaptureError):
 def _load_somehow(
     bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool
 ) -> dict[str, int]:
-    """Load the programs without typed loads where the verifier has other types than others have."""
-    if events or not offsets.knows_types(kernel):
-        return load(bcc, kernel, macros, events, typed=events)
-    try:
-        return load(bcc, kernel, macros, events, typed=True)
-    except _RefusedError:
-        return load(bcc, kernel, macros, events, typed=False)
+    """Load the programs in the quickest form that the verifier takes."""
+    *forms, last = offsets.forms(kernel, events)
+    for form in forms:
+        with contextlib.suppress(_RefusedError):
+            return load(bcc, kernel, macros, events, form)
+    return load(bcc, kernel, macros, events, last)
 
 
 def load(
-    bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool, typed: bool
+    bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool, form: Form
 ) -> dict[str, int]:
     """Compile, load and attach the programs: the descriptors of maps, programs and attachments.
 
@@ -116,13 +117,13 @@ def load(
         kernel: what it is like.
         macros: sizes and numbers of the recorder's.
         events: see ``Program``.
-        typed: see ``offsets.macros``.
+        form: of the programs.
 
     Raises:
         CaptureError: that is not possible here.
     """
     registers = offsets.registers(kernel)
-    known = macros | _macros(kernel, registers, events, typed)
+    known = macros | _macros(kernel, registers, events, form)
     program = _compile(bcc, known)
     if "CAST_FUNCTION" in known:
         kernel_calls.mark(bcc, program, known["CAST_FUNCTION"])
@@ -155,12 +156,12 @@ def _table() -> dict[int, Syscall]:
 
 
 def _macros(
-    kernel: KernelTypes, registers: offsets.Registers, events: bool, typed: bool
+    kernel: KernelTypes, registers: offsets.Registers, events: bool, form: Form
 ) -> dict[str, int]:
     numbers = {call.name: index for index, call in _table().items() if index < syscalls.COMPAT}
     return {
         **syscalls.macros(),
-        **offsets.macros(kernel, registers, events, typed),
+        **offsets.macros(kernel, registers, events, form),
         **{f"STEP_{name.upper()}": number for name, number in _STEPS.items()},
         "NR_EXECVE": numbers["execve"],
         "NR_EXECVEAT": numbers["execveat"],

@@ -4,6 +4,7 @@
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from snoop_capture import opcodes
@@ -167,32 +168,46 @@ def knows_uring(kernel: KernelTypes) -> bool:
     return _has_all(kernel, _URING_FIELDS)
 
 
-def knows_types(kernel: KernelTypes) -> bool:
-    """Does the verifier know the types of the current task and its registers? Since Linux 5.15.
+class Form(Enum):
+    """How the programs load what is in the kernel's memory; see bpf/snoop.c."""
 
-    On arm64 it is not relied on before that has run there.
+    CAST = auto()
+    """Without a helper, from anywhere: since Linux 6.2."""
+    TYPED = auto()
+    """Without one where the verifier knows the type: since 5.15."""
+    UNTYPED = auto()
+    """By helpers."""
+
+
+def forms(kernel: KernelTypes, events: bool) -> list[Form]:
+    """The forms of the programs for this kernel, the quickest first; those on events need types.
+
+    On arm64 types are not relied on before that has run there.
     """
-    return platform.machine() == "x86_64" and all(map(kernel.has_helper, _TYPED))
+    typed = platform.machine() == "x86_64" and all(map(kernel.has_helper, _TYPED))
+    cast = [Form.CAST] if kernel.function(_CAST) else []
+    if events:
+        return [*cast, Form.TYPED]
+    return [*cast, Form.TYPED, Form.UNTYPED] if typed else [Form.UNTYPED]
 
 
-def _cast(kernel: KernelTypes) -> dict[str, int]:
-    """The kernel's function that gives an address a type, and a type of many words.
-
-    Nothing where it has none: since Linux 6.2 it has one.
-    """
-    function, words = kernel.function(_CAST), kernel.structure("pt_regs")
-    return {"CAST_FUNCTION": function, "WORDS_TYPE": words} if function and words else {}
+def _form(kernel: KernelTypes, form: Form) -> dict[str, int]:
+    """The macros of a form; with a cast the kernel's function for it, and a type of many words."""
+    typed = {} if form is Form.UNTYPED else {"KNOWN_TYPES": 1}
+    if form is not Form.CAST:
+        return typed
+    ids = {"CAST_FUNCTION": kernel.function(_CAST), "WORDS_TYPE": kernel.structure("pt_regs")}
+    return typed | {name: number for name, number in ids.items() if number is not None}
 
 
 def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
     return all(kernel.offset(field) is not None for field in fields)
 
 
-def macros(kernel: KernelTypes, layout: Registers, events: bool, typed: bool) -> dict[str, int]:
+def macros(kernel: KernelTypes, layout: Registers, events: bool, form: Form) -> dict[str, int]:
     """The macros ``AT_struct__field`` and what else depends on the kernel.
 
-    With ``events`` the programs get these instead of the arguments of tracepoints; with ``typed``
-    they load what the verifier knows the types of without a helper.
+    With ``events`` the programs get these instead of the arguments of tracepoints.
     """
     fields = kernel.offsets(_FIELDS)
     if knows_uring(kernel):
@@ -208,8 +223,7 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool, typed: bool) ->
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),
         **(_X32 if platform.machine() == "x86_64" else {}),
-        **({"KNOWN_TYPES": 1} if typed else {}),
-        **(_cast(kernel) if typed else {}),
+        **_form(kernel, form),
         **({"ON_EVENTS": 1} if events else {}),
         "AT_NR": layout.number,
         "REGS_FROM": layout.first,

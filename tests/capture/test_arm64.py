@@ -48,7 +48,7 @@ def test_the_program_is_accepted(kernel: KernelTypes, monkeypatch: pytest.Monkey
     monkeypatch.setenv("BCC_KERNEL_SOURCE", os.fspath(loader._bpf_directory() / "include"))
     bcc: Any = pytest.importorskip("bcc")
     macros = layout_here(1 << 20).macros() | loader._macros(
-        kernel, offsets.registers(kernel), events=False, typed=False
+        kernel, offsets.registers(kernel), events=False, form=offsets.Form.UNTYPED
     )
     program = loader._compile(bcc, macros)
     for name in PROGRAMS:
