@@ -165,8 +165,8 @@ struct call {
 	u64 hash;
 	struct location here, root;
 	u64 mount_root; /* dentry at which here.mount begins */
-	u32 version; /* of the dentry that was read */
 	u8 dentry[DENTRY_BYTES];
+	u32 version; /* of the dentry that was read */
 };
 
 struct loss_key {
@@ -225,10 +225,10 @@ __attribute__((section("maps/array"))) struct blocks_table_t blocks = {
 
 #ifdef CAST_FUNCTION
 /*
- * Since Linux 6.2 a word is loaded from any address like this: the call, which costs nothing, for
- * the verifier removes it, gives the address the type of a structure of words; a load that fails
- * loads 0. It is one of a function of the kernel's, by the number of that; the loader says so in
- * the instruction, for BCC makes none but calls of helpers.
+ * Since Linux 6.2 a word is loaded from any address like this: the call, of which the verifier
+ * leaves a move, gives the address the type of a structure that begins with a word; a load that
+ * fails loads 0. It is a call of a function of the kernel's, named by the id of its type;
+ * snoop_capture/kernel_calls.py says so in the instruction, for BCC makes calls of helpers alone.
  */
 static u64 (*bpf_rdonly_cast)(u64 address, u64 type) = (void *)CAST_FUNCTION;
 
@@ -292,8 +292,8 @@ static inline struct block *get_block(struct control *ctl)
  * What is known of the current task, and of the call that it makes. Each call of a helper costs as
  * much as a good part of this program; since Linux 5.15 the verifier knows the types of these
  * structures, and lets their fields be loaded without one. `field` is for what current_task() has
- * given, and for what that leads to; `word` also for what was kept in memory and has lost its type,
- * where the kernel can do that.
+ * given, and for what that leads to. `word` is for what task_of() leads to, which may have been kept
+ * in memory: its type is lost then, and not needed either.
  */
 #ifdef KNOWN_TYPES
 static inline u64 current_task(void)
@@ -328,8 +328,15 @@ static inline u32 field32(u64 address, u64 at)
 #endif
 
 #if defined(KNOWN_TYPES) && !defined(CAST_FUNCTION)
-#define word field
-#define word32 field32
+static inline u64 word(u64 address, u64 at)
+{
+	return field(address, at);
+}
+
+static inline u32 word32(u64 address, u64 at)
+{
+	return field32(address, at);
+}
 
 static inline u64 task_of(struct call *call)
 {
@@ -438,8 +445,9 @@ static inline u64 traced_cgroup(struct config *cfg, u64 task)
 	if (known >> 1 != (id << (VERDICT_BITS - 1) | count)) {
 		known = is_below_traced(cfg);
 		known |= id << VERDICT_BITS | count << 1;
-		/* Unless the task has been moved meanwhile, and this is about another cgroup. */
-		if (!(id >> (64 - VERDICT_BITS)) && own_cgroup_id(task) == id)
+		if (own_cgroup_id(task) != id) /* it has been moved, and the verdict is about that */
+			id = own_cgroup_id(task);
+		else if (!(id >> (64 - VERDICT_BITS)))
 			ctl->verdict = known;
 	}
 	return known & 1 ? id : 0;
@@ -647,8 +655,8 @@ static inline u32 result_role(struct call *call)
 	return call->act & ACT_MOVES ? 0 : call->last_role;
 }
 
-/* Begins the row for call->role. False: it was lost. */
-static inline bool row(struct call *call, u64 task)
+/* Begins the row for call->role: the block that it is in; NULL: it was lost. */
+static inline struct block *row(struct call *call, u64 task)
 {
 	struct control *ctl = get_control();
 	struct block *block;
@@ -659,16 +667,16 @@ static inline bool row(struct call *call, u64 task)
 	call->todo = 0;
 	call->mark = call->blocked ? MARK_BLOCKED : 0;
 	if (!ctl)
-		return false;
+		return NULL;
 	block = writable_block(ctl);
 	if (!block) {
 		lose(call, LOST_RING_FULL);
-		return false;
+		return NULL;
 	}
 	n = block->rows;
 	opaque(n);
 	if (n >= ROWS)
-		return false;
+		return NULL;
 	call->row = n;
 	block->ts[n] = call->ts;
 	block->flags[n] = call->flags;
@@ -696,21 +704,16 @@ static inline bool row(struct call *call, u64 task)
 	block->real_to[n] = 0;
 	if (call->request)
 		keep_request(call, block, n);
-	return true;
+	return block;
 }
 
 /* Makes the row visible to the reader. */
-static inline void publish(struct call *call)
+static inline void publish(struct call *call, struct block *block)
 {
-	struct control *ctl = get_control();
-	struct block *block;
 	u64 n = call->row;
 
-	if (!ctl)
-		return;
-	block = get_block(ctl);
 	opaque(n);
-	if (!block || n >= ROWS)
+	if (n >= ROWS)
 		return;
 	block->mark[n] = call->mark;
 	block->path_end = block->path_to[n];
@@ -748,7 +751,10 @@ static inline void read_root(struct call *call)
 	call->root.dentry = word(fs, AT_fs_struct__root + AT_path__dentry);
 }
 
-/* The head of a dentry: its place in the tree, and its name where that is short. */
+/*
+ * Begins to read a dentry. Where fields are not loaded one by one, its head is read here: its place
+ * in the tree, and its name where that is short.
+ */
 #ifdef CAST_FUNCTION
 #define DENTRY(call, field) load((call)->here.dentry + AT_dentry__##field)
 
@@ -1167,14 +1173,16 @@ static inline void end_row(struct bpf_raw_tracepoint_args *ctx, struct call *cal
 /* Makes the row for call->role; a walk, and the call's other row, are left to tail calls. */
 static inline void make_row(struct bpf_raw_tracepoint_args *ctx, struct call *call, u64 task)
 {
-	if (row(call, task)) {
+	struct block *block = row(call, task);
+
+	if (block) {
 		if (call->todo) {
 			call->walking = 0;
 			call->walks = 0;
 			steps.call(ctx, STEP_WALK);
 			give_up_walks(call);
 		}
-		publish(call);
+		publish(call, block);
 	}
 	end_row(ctx, call);
 }
@@ -1217,7 +1225,7 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 			give_up_walks(call);
 		}
 	}
-	publish(call);
+	publish(call, block);
 	end_row(ctx, call);
 	return 0;
 }
@@ -1373,15 +1381,15 @@ static inline void copy_regs(struct call *call, u64 regs)
 /* The argument in word `place` of the registers, counted from 1; 0 where there is none. */
 static inline u64 argument(struct call *call, u8 place, bool compat)
 {
-	u64 word = (u64)place - 1, value;
+	u64 index = (u64)place - 1, value;
 
-	opaque(word);
-	if (word >= REGS_WORDS)
+	opaque(index);
+	if (index >= REGS_WORDS)
 		return 0;
 #ifdef CAST_FUNCTION
 	value = load(argument_address(*(volatile u64 *)&call->regs[0], place));
 #else
-	value = call->regs[word];
+	value = call->regs[index];
 #endif
 	return compat ? (u32)value : value;
 }

@@ -95,7 +95,7 @@ class KernelTypes:
         return any(self._lib.btf__name_by_offset(self._btf, v.name) == wanted for v in values)
 
     def function(self, name: str) -> int | None:
-        """The id of a function of the kernel's; null if there is none of this name."""
+        """The id of a function of the kernel's; None if there is none of this name."""
         return self._find(name, _KIND_FUNCTION)
 
     def structure(self, name: str) -> int | None:

@@ -72,8 +72,13 @@ def main() -> None:
         events = request["events"]
         if events is None:
             events = preempted and obstacle is None
-        descriptors = _load_somehow(bcc, kernel, request["macros"], events)
-        reply: dict[str, Any] = {"names": list(descriptors), "events": events, "obstacle": obstacle}
+        form, descriptors = _load_somehow(bcc, kernel, request["macros"], events)
+        reply: dict[str, Any] = {
+            "names": list(descriptors),
+            "events": events,
+            "obstacle": obstacle,
+            "form": form.name,
+        }
     except CaptureError as error:
         descriptors, reply = {}, {"error": str(error)}
     socket.send_fds(channel, [json.dumps(reply).encode()], list(descriptors.values()))
@@ -98,13 +103,13 @@ class _RefusedError(CaptureError):
 
 def _load_somehow(
     bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool
-) -> dict[str, int]:
+) -> tuple[Form, dict[str, int]]:
     """Load the programs in the quickest form that the verifier takes."""
     *forms, last = offsets.forms(kernel, events)
     for form in forms:
         with contextlib.suppress(_RefusedError):
-            return load(bcc, kernel, macros, events, form)
-    return load(bcc, kernel, macros, events, last)
+            return form, load(bcc, kernel, macros, events, form)
+    return last, load(bcc, kernel, macros, events, last)
 
 
 def load(
@@ -127,20 +132,28 @@ def load(
     program = _compile(bcc, known)
     if "CAST_FUNCTION" in known:
         kernel_calls.mark(bcc, program, known["CAST_FUNCTION"])
-    kind = bcc.BPF.TRACEPOINT if events else bcc.BPF.RAW_TRACEPOINT
+    hooks = dict(_hooks(kernel, events))
+    raw_tracepoint = bcc.BPF.RAW_TRACEPOINT
+    kind = bcc.BPF.TRACEPOINT if events else raw_tracepoint
+    with contextlib.ExitStack() as refused:
+        refused.callback(program.cleanup)
+        functions = {
+            name: _function(program, name, raw_tracepoint if name in _RAW else kind)
+            for name in [*_STEPS, *hooks, "on_sys_enter"]
+        }
+        refused.pop_all()
+    steps = program["steps"]
     for name, number in _STEPS.items():
-        steps = program["steps"]
-        steps[steps.Key(number)] = steps.Leaf(_function(program, name, kind).fd)
+        steps[steps.Key(number)] = steps.Leaf(functions[name].fd)
     table = program["table"]
     for index, spec in offsets.specs(kernel, registers, _table()).items():
         table[table.Key(index)] = table.Leaf.from_buffer_copy(spec)
     descriptors = {name: program[name].map_fd for name in MAPS}
-    for name, points in _hooks(kernel, events):
-        raw = not events or name in _RAW
-        function = _function(program, name, bcc.BPF.RAW_TRACEPOINT if raw else kind)
-        descriptors[f"program:{name}"] = function.fd
-        descriptors[f"link:{name}"] = _attach(function.fd, points, raw)
-    descriptors["program:on_sys_enter"] = _function(program, "on_sys_enter", kind).fd
+    for name, points in hooks.items():
+        program_fd = functions[name].fd
+        descriptors[f"program:{name}"] = program_fd
+        descriptors[f"link:{name}"] = _attach(program_fd, points, not events or name in _RAW)
+    descriptors["program:on_sys_enter"] = functions["on_sys_enter"].fd
     if events:  # to open one takes privileges that are given up before it is needed
         descriptors["event:on_sys_enter"] = _first(tracepoints.open_event, (SYS_ENTER,))
     return descriptors

@@ -180,19 +180,19 @@ class Form(Enum):
 
 
 def forms(kernel: KernelTypes, events: bool) -> list[Form]:
-    """The forms of the programs for this kernel, the quickest first; those on events need types.
+    """The forms of the programs for this kernel, the quickest first.
 
-    On arm64 types are not relied on before that has run there.
+    On arm64 types are not relied on before that has run there, but on events, which need them.
     """
     typed = platform.machine() == "x86_64" and all(map(kernel.has_helper, _TYPED))
-    cast = [Form.CAST] if kernel.function(_CAST) else []
+    cast = [Form.CAST] if typed and kernel.function(_CAST) else []
     if events:
         return [*cast, Form.TYPED]
     return [*cast, Form.TYPED, Form.UNTYPED] if typed else [Form.UNTYPED]
 
 
 def _form(kernel: KernelTypes, form: Form) -> dict[str, int]:
-    """The macros of a form; with a cast the kernel's function for it, and a type of many words."""
+    """The macros of a form; for a cast the function, and a type that begins with a word."""
     typed = {} if form is Form.UNTYPED else {"KNOWN_TYPES": 1}
     if form is not Form.CAST:
         return typed

@@ -38,6 +38,7 @@ class Program:
 
     Attributes:
         is_on_events: whether it runs on perf's events.
+        form: how it loads the kernel's memory, the name of an ``offsets.Form``.
         obstacle: why it does not, where it would have to, for it is preempted otherwise; and what
             to do about it.
 
@@ -58,6 +59,7 @@ class Program:
         with loader or Loader() as loading:
             reply, self.descriptors = loading.load(layout.macros(), events)
         self.is_on_events: bool = reply["events"]
+        self.form: str = reply["form"]
         self.obstacle: str | None = reply["obstacle"]
         self._config = self.map_memory("config", mmap.PAGESIZE)
         self._roots = 0

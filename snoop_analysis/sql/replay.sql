@@ -77,7 +77,8 @@ GROUP BY ALL;
 
 -- name_key(row) -> UBIGINT: what rows of one cgroup and name share, and no others: where two names of
 -- the capture have one hash, exact_name_key.sql takes its place.
---   row     with session_no, cgroup_id, path, base and rest_of_name
+--   row     with session_no, cgroup_id, path, base and rest_of_name, of the types that rows have:
+--           those of another width have another hash
 -- DuckDB makes the hash of a column alone once for each value in a dictionary of the file.
 CREATE MACRO name_key(row) AS hash(
     hash(row.path), hash(row.base), hash(row.rest_of_name), row.cgroup_id, row.session_no

@@ -323,35 +323,46 @@ def test_replays_do_not_disturb_each_other(record: Record) -> None:
     assert in_order(second.results, "result") == ["new", "excluded"]
 
 
-@pytest.mark.parametrize("hashed", ["path", "base", "rest_of_name"])
+@pytest.mark.parametrize(
+    "hashed",
+    [
+        "hash(row.path)",
+        "hash(row.base)",
+        "hash(row.rest_of_name)",
+        "row.cgroup_id",
+        "row.session_no",
+    ],
+)
 def test_names_with_the_same_hash_are_told_apart(
     record: Record, hashed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckDB's hash has no secret: whoever wants to can make two names that share one."""
     events: list[Event] = [
-        {"path": path, "base": base, "path_bytes": exact, "syscall": syscall, "ret": ret}
+        {**cgroup, "path": path, "base": base, "path_bytes": exact, "syscall": syscall, "ret": ret}
+        for cgroup in ({"cgroup_id": 1}, {"cgroup_id": 2}, {"cgroup_id": None})
         for path, ret in (("/a", 3), ("/b", -2), ("c", 3), ("d", -2), ("", -2), (None, -14))
         for base in (None, "/x", "/y")
         for exact in (None, b"\xff", b"/\xfe")
         for syscall in ("openat", "stat")
     ]
-    directory = record(events * 2)
-    told_apart = answers(directory)
-    same = statement("replay").replace(f"hash(row.{hashed})", "0")
+    directories = [record(events * 2, session_id=session) for session in ("one", "two")]
+    told_apart = answers(directories)
+    same = statement("replay").replace(hashed, "0")
     assert same != statement("replay")
     monkeypatch.setattr(
         replay_module, "statement", lambda name: same if name == "replay" else statement(name)
     )
-    assert answers(directory) == told_apart
+    assert answers(directories) == told_apart
 
 
-def answers(directory: Path) -> list[Any]:
+def answers(directories: list[Path]) -> list[Any]:
     """What is found by the names of events, without a bound and with one."""
     found: list[Any] = []
     for bound in (0, 3):
-        replay = Capture(directory).replay(max_unique_files=bound)
+        replay = Capture(directories).replay(max_unique_files=bound)
         found += [replay.stats.fetchall(), replay.files.fetchall()]
-        found.append(replay.results.project("seq, file, result").order("seq").fetchall())
+        results = replay.results.project("session_no, seq, cgroup_id, file, result")
+        found.append(results.order("ALL").fetchall())
         found += [replay.breakdown(key).fetchall() for key in ("syscall", "result", "file")]
     return found
 

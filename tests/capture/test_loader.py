@@ -8,6 +8,10 @@ from typing import Final
 
 import pytest
 
+from snoop_capture.btf import KernelTypes
+from snoop_capture.offsets import forms
+from snoop_capture.program import Program
+from snoop_capture.recorder import layout_here
 from snoop_capture.tracepoints import are_preemptible
 from tests.capture.recording import Recorder, Recording, Row
 
@@ -43,7 +47,10 @@ def moved(self, names):
 KernelTypes.offsets = moved
 """,
 }
-DEEP: Final = "/".join([*map(str, range(40)), "n" * 255, "m" * 31, "l" * 32, "k" * 33])
+# Names that are kept in the dentry itself, up to 31 bytes, are loaded in another way than others.
+SHORT: Final = "/".join(map(str, range(40)))
+MIXED: Final = f"{SHORT}/{'n' * 255}/{'m' * 31}"
+DEEP: Final = f"{MIXED}/{'l' * 32}/{'k' * 33}"
 # Names below the working directory, below open ones, and below what is none.
 CALLS: Final = f"""
 import contextlib, os, socket
@@ -55,6 +62,14 @@ def call(function, *arguments, **options):
 os.makedirs({DEEP!r})
 deep = os.open({DEEP!r}, os.O_RDONLY)
 call(os.stat, "below-open", dir_fd=deep)
+call(os.stat, "below-short", dir_fd=os.open({SHORT!r}, os.O_RDONLY))
+call(os.stat, "below-mixed", dir_fd=os.open({MIXED!r}, os.O_RDONLY))
+call(os.stat, "below-file", dir_fd=os.open("/proc/version", os.O_RDONLY))
+call(os.stat, "below-pipe", dir_fd=os.pipe()[0])
+os.mkdir("removed")
+removed = os.open("removed", os.O_RDONLY)
+os.rmdir("removed")
+call(os.stat, "below-removed-short", dir_fd=removed)
 call(os.stat, "below-mount", dir_fd=os.open("/proc/sys/kernel", os.O_RDONLY))
 call(os.stat, "below-root", dir_fd=os.open("/", os.O_RDONLY))
 call(os.stat, "below-socket", dir_fd=socket.socketpair()[0].fileno())
@@ -91,11 +106,22 @@ def newest(record: Recorder, tmp_path_factory: pytest.TempPathFactory) -> list[R
     return calls(record([sys.executable, "-c", CALLS], cwd=directory), directory)
 
 
+def test_the_quickest_form_is_taken() -> None:
+    """A kernel that refuses it would record the same, and cost more."""
+    with Program(layout_here(1 << 20)) as program:
+        assert program.form == forms(KernelTypes(), program.is_on_events)[0].name
+
+
 def test_directories(newest: list[Row]) -> None:
     deep, moved = f"/{DEEP}", f"/{DEEP}".replace("l" * 32, "renamed")
     found = {row["path"]: (row["base"], row["note"]) for row in newest}
     assert {path: found[path] for path in found if path and path.startswith("below-")} == {
         "below-open": (deep, None),
+        "below-short": (f"/{SHORT}", None),
+        "below-mixed": (f"/{MIXED}", None),
+        "below-file": ("/proc/version", None),
+        "below-pipe": (None, "unresolved_base"),
+        "below-removed-short": ("/removed", "deleted"),
         "below-mount": ("/proc/sys/kernel", None),
         "below-root": ("/", None),
         "below-socket": (None, "unresolved_base"),
