@@ -75,8 +75,8 @@ SELECT
 FROM grouped
 GROUP BY ALL;
 
--- name_key(row) -> UBIGINT: what rows of one cgroup and name share, and no others: where two names of
--- the capture have one hash, exact_name_key.sql takes its place.
+-- name_key(row) -> UBIGINT: what rows of one cgroup and name share, and no others: where two names
+-- of the capture have one hash, exact_name_key.sql takes its place.
 --   row     with session_no, cgroup_id, path, base and rest_of_name, of the types that rows have:
 --           those of another width have another hash
 -- DuckDB makes the hash of a column alone once for each value in a dictionary of the file.

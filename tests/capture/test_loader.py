@@ -2,6 +2,7 @@
 """The program in the forms that older kernels get, and where the verifier refuses one."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import pytest
 
 from snoop_capture.btf import KernelTypes
-from snoop_capture.offsets import forms
+from snoop_capture.offsets import Form, forms
 from snoop_capture.program import Program
 from snoop_capture.recorder import layout_here
 from snoop_capture.tracepoints import are_preemptible
@@ -18,23 +19,35 @@ from tests.capture.recording import Recorder, Recording, Row
 pytestmark = pytest.mark.bpf
 
 # What every Python of the recording finds first: a kernel without some of what this one has.
+# With it the form that is the quickest then.
 OLDER: Final = {
-    "no cast, as before 6.2": """
+    "no cast, as before 6.2": (
+        Form.TYPED,
+        """
 from snoop_capture.btf import KernelTypes
 
 KernelTypes.function = lambda self, name: None
 """,
-    "no types, as before 5.15": """
+    ),
+    "no types, as before 5.15": (
+        Form.UNTYPED,
+        """
 from snoop_capture.btf import KernelTypes
 
 KernelTypes.has_helper = lambda self, name: False
 """,
-    "a cast by what is no function: refused": """
+    ),
+    "a cast by what is no function: refused": (
+        Form.TYPED,
+        """
 from snoop_capture.btf import KernelTypes
 
 KernelTypes.function = lambda self, name: self.structure("pt_regs")
 """,
-    "a field where none is: refused with types": """
+    ),
+    "a field where none is: refused with types": (
+        Form.UNTYPED,
+        """
 from snoop_capture.btf import KernelTypes
 
 KernelTypes.function = lambda self, name: None
@@ -46,7 +59,15 @@ def moved(self, names):
 
 KernelTypes.offsets = moved
 """,
+    ),
 }
+ASK_FORM: Final = """
+from snoop_capture.program import Program
+from snoop_capture.recorder import layout_here
+
+with Program(layout_here(1 << 20)) as program:
+    print(program.form)
+"""
 # Names that are kept in the dentry itself, up to 31 bytes, are loaded in another way than others.
 SHORT: Final = "/".join(map(str, range(40)))
 MIXED: Final = f"{SHORT}/{'n' * 255}/{'m' * 31}"
@@ -144,8 +165,12 @@ def test_an_older_kernel(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(OLDER[lack])
-    if are_preemptible() and "types" in lack:
+    form, customized = OLDER[lack]
+    if are_preemptible() and form is Form.UNTYPED:
         pytest.skip("programs on events need types")
+    own = forms(KernelTypes(), are_preemptible())[0]
+    (tmp_path / "sitecustomize.py").write_text(customized)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    asked = subprocess.run([sys.executable, "-c", ASK_FORM], check=True, stdout=subprocess.PIPE)
+    assert asked.stdout.decode().strip() == max(form, own, key=lambda one: one.value).name
     assert calls(record([sys.executable, "-c", CALLS], cwd=tmp_path), tmp_path) == newest
