@@ -199,8 +199,8 @@ def _recording() -> str:
         program.choose(found)
         program.begin()
         _await_event(Ring(program))
-        if program.obstacle:
-            raise _LessError(program.obstacle)
+        if program.warnings:
+            raise _LessError("; ".join(program.warnings))
     return f"attached in {took:.1f} s, and saw an event"
 
 

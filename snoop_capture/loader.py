@@ -72,12 +72,13 @@ def main() -> None:
         events = request["events"]
         if events is None:
             events = preempted and obstacle is None
-        form, descriptors = _load_somehow(bcc, kernel, request["macros"], events)
+        form, descriptors, refusal = _load_somehow(bcc, kernel, request["macros"], events)
         reply: dict[str, Any] = {
             "names": list(descriptors),
             "events": events,
             "obstacle": obstacle,
             "form": form.name,
+            "refusal": refusal,
         }
     except CaptureError as error:
         descriptors, reply = {}, {"error": str(error)}
@@ -103,13 +104,20 @@ class _RefusedError(CaptureError):
 
 def _load_somehow(
     bcc: Any, kernel: KernelTypes, macros: dict[str, int], events: bool
-) -> tuple[Form, dict[str, int]]:
-    """Load the programs in the quickest form that the verifier takes."""
+) -> tuple[Form, dict[str, int], str | None]:
+    """Load the programs in the quickest form that the verifier takes.
+
+    Returns:
+        the form, what ``load`` returns, and why a quicker one was refused.
+    """
+    refusal = None
     *forms, last = offsets.forms(kernel, events)
     for form in forms:
-        with contextlib.suppress(_RefusedError):
-            return form, load(bcc, kernel, macros, events, form)
-    return last, load(bcc, kernel, macros, events, last)
+        try:
+            return form, load(bcc, kernel, macros, events, form), refusal
+        except _RefusedError as error:
+            refusal = refusal or str(error)
+    return last, load(bcc, kernel, macros, events, last), refusal
 
 
 def load(

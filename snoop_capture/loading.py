@@ -68,6 +68,8 @@ class Loader:
         reply = json.loads(message)
         if "error" in reply:
             raise CaptureError(_with_cause(reply["error"], complaint))
+        if reply["refusal"]:
+            reply["refusal"] = _with_cause(reply["refusal"], complaint)
         return reply, dict(zip(reply["names"], descriptors, strict=True))
 
     def _end(self, complaint: bytes) -> str:

@@ -114,8 +114,8 @@ class Recorder:
         self._queue_bytes = limits.queue_bytes
         self._writes: collections.deque[_Writing] = collections.deque()
         self._observer = observer or Observer()
-        if program.obstacle:
-            _log.warning("%s", program.obstacle)
+        for warning in program.warnings:
+            _log.warning("%s", warning)
         metadata = dict(metadata) | {"preemptible": program.obstacle is not None}
         self._storage = SessionWriter(
             session, metadata, limits, self._observer, self._lost, self._hurries

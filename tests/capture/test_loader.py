@@ -173,4 +173,7 @@ def test_an_older_kernel(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     asked = subprocess.run([sys.executable, "-c", ASK_FORM], check=True, stdout=subprocess.PIPE)
     assert asked.stdout.decode().strip() == max(form, own, key=lambda one: one.value).name
-    assert calls(record([sys.executable, "-c", CALLS], cwd=tmp_path), tmp_path) == newest
+    recording = record([sys.executable, "-c", CALLS], cwd=tmp_path)
+    assert calls(recording, tmp_path) == newest
+    is_refused = "refused" in lack and own is not Form.UNTYPED
+    assert ("in its quickest form" in recording.stderr) == is_refused, recording.stderr
