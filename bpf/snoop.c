@@ -27,7 +27,8 @@
 
 #define NAME_BYTES 256 /* NAME_MAX and its NUL */
 #define PATH_READ 4097 /* PATH_MAX and one more: tells a cut path from one that just fits */
-#define STEPS_PER_WALK 32
+#define STEPS_PER_WALK 40
+#define STEPS_PER_CHECK 160
 #define BASES_COMPARED 4
 #define TASKS_COMPARED 4
 #define BLOCKS_TRIED 64
@@ -42,7 +43,10 @@
 #define WAKE_NOW 2 /* BPF_RB_FORCE_WAKEUP */
 #define EPERM 1
 #define EACCES 13
+#define EFAULT 14
 #define ENOSYS 38
+#define MOST_RETURNED (64 << 10) /* XATTR_SIZE_MAX; what readlink(2) returns is less */
+#define EXECED 0xffffffff /* in `entered`: the exec that this exit is of has succeeded */
 #define MAX_LEVELS 64 /* of the tree, that are looked at from a cgroup up */
 #define WALKS_PER_ROW 15 /* of two in a chain of programs, which has at most 32 (MAX_TAIL_CALL_CNT) */
 
@@ -54,7 +58,7 @@ struct spec {
 	u8 flags;
 	u8 act;
 	u8 output; /* where the call writes to the program's memory */
-	u8 output_words; /* how much, in units of 4 bytes; 0: as many bytes as it returns */
+	u8 output_words; /* how much, in units of 4 bytes; or one of OUTPUT_... */
 };
 
 struct config {
@@ -131,6 +135,12 @@ struct location { /* struct path, linux/path.h */
 	u64 mount, dentry;
 };
 
+/* An open file by what its name depends on, but for directories above that are renamed. */
+struct sight {
+	u64 cgroup, mount, dentry, parent, name_hash, ino, root;
+	u64 epoch;
+};
+
 /* A call on its way through the programs below; they run one after the other on one CPU. */
 struct call {
 	u64 busy;
@@ -162,11 +172,14 @@ struct call {
 	u32 walks; /* programs of the chain that the row has used */
 	/* the walk */
 	u32 from, at;
-	u64 hash;
-	struct location here, root;
+	u64 hash; /* of what it has passed */
+	u64 checked; /* the same, of the second time */
+	struct location start, here, end, root;
 	u64 mount_root; /* dentry at which here.mount begins */
 	u8 dentry[DENTRY_BYTES];
 	u32 version; /* of the dentry that was read */
+	u32 sight_version; /* of what an open led to */
+	struct sight sight;
 };
 
 struct loss_key {
@@ -179,11 +192,6 @@ struct loss_key {
 struct execat {
 	s32 dirfd;
 	u32 flags;
-};
-
-struct sight {
-	u64 cgroup, dentry, parent, name_hash, ino;
-	u64 epoch;
 };
 
 BPF_F_TABLE("array", u32, struct spec, table, TABLE_ROWS, 0);
@@ -785,8 +793,15 @@ static inline void read_mount_root(struct call *call)
 static inline void start_at(struct call *call, u64 path)
 {
 	read_location(&call->here, path);
+	call->start = call->here;
 	read_dentry(call);
 	call->hash = 0;
+}
+
+/* What a walk has passed, with one more dentry: as it was named, and how often it has been renamed. */
+static inline u64 pass(u64 hash, u64 dentry, u64 names, u32 version)
+{
+	return (hash ^ dentry ^ names ^ (u64)version << 32) * HASH_PRIME;
 }
 
 static inline bool prepare_exe(struct call *call)
@@ -836,6 +851,7 @@ static inline void go_up(struct call *call, struct block *block, u64 mount, u64 
 
 	call->here.mount = mount;
 	call->here.dentry = dentry;
+	call->start = call->here;
 	call->mount_root = word(mount, AT_vfsmount__mnt_root);
 	barrier();
 	if (word(dentry, AT_dentry__d_parent) != call->here.dentry &&
@@ -858,7 +874,7 @@ static inline void go_up(struct call *call, struct block *block, u64 mount, u64 
 		if (parent == call->here.dentry)
 			break; /* it is in no directory */
 		at += length + 1;
-		hash = (hash ^ call->here.dentry ^ names) * HASH_PRIME;
+		hash = pass(hash, call->here.dentry, names, version);
 		dentry = parent;
 		call->here.dentry = dentry;
 		barrier();
@@ -892,6 +908,7 @@ static inline bool prepare_base(struct call *call, struct block *block)
 	s32 dirfd = call->dirfd[call->role & 1];
 	u64 path;
 
+	call->mark &= ~MARK_BASE_DELETED;
 	if (dirfd == AT_FDCWD) {
 		start_at_own(call, block);
 		return true;
@@ -906,21 +923,27 @@ static inline bool prepare_base(struct call *call, struct block *block)
 }
 
 /* First sight of a file in its container, in this segment? */
-static inline bool first_sight(struct call *call, struct config *cfg, u64 ino)
+static inline bool is_first_sight(struct call *call, struct config *cfg, u64 ino)
 {
-	struct sight sight = {};
+	call->sight_version = call->version;
+	call->sight.cgroup = call->cgroup;
+	call->sight.mount = call->here.mount;
+	call->sight.dentry = call->here.dentry;
+	call->sight.parent = DENTRY(call, d_parent);
+	call->sight.name_hash = DENTRY(call, d_name__hash_len);
+	call->sight.ino = ino;
+	call->sight.root = call->root.dentry;
+	call->sight.epoch = cfg->epoch;
+	return !seen.lookup(&call->sight);
+}
+
+/* It has its name now, unless it has been renamed since: who knows which one the walk has found. */
+static inline void keep_sight(struct call *call)
+{
 	u32 one = 1;
 
-	sight.cgroup = call->cgroup;
-	sight.dentry = call->here.dentry;
-	sight.parent = DENTRY(call, d_parent);
-	sight.name_hash = DENTRY(call, d_name__hash_len);
-	sight.ino = ino;
-	sight.epoch = cfg->epoch;
-	if (seen.lookup(&sight))
-		return false;
-	seen.update(&sight, &one);
-	return true;
+	if (load32(call->sight.dentry + AT_dentry__d_seq) == call->sight_version)
+		seen.update(&call->sight, &one);
 }
 
 /* Device and inode go before the names of the walk. */
@@ -949,9 +972,10 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	call->at = at + sizeof(ids);
 	block->names_end = call->at - NAMES_START;
 	call->mark |= MARK_HAS_ID;
-	if (call->act & ACT_OPENS && !first_sight(call, cfg, ids[1]))
+	if (call->act & ACT_OPENS && !is_first_sight(call, cfg, ids[1]))
 		return false;
 	read_mount_root(call);
+	call->mark &= ~MARK_REAL_DELETED;
 	if (is_deleted(call))
 		call->mark |= MARK_REAL_DELETED;
 	return true;
@@ -1056,10 +1080,16 @@ static inline void end_walk(struct call *call, struct block *block, bool complet
 			return;
 		if (has_moved(call))
 			call->mark &= ~MARK_BASE_UNRESOLVED;
+		if (call->act & ACT_OPENS)
+			keep_sight(call);
 		block->real_to[n] = call->at;
 		block->names_end = call->at - NAMES_START;
 	}
 }
+
+/* What call->walking says. */
+#define WALKING 1
+#define CHECKING 2
 
 #define WALK_ON 0
 #define WALK_WHOLE 1
@@ -1154,7 +1184,40 @@ static inline int step(struct call *call, struct block *block)
 	if (length <= 0)
 		return WALK_BROKEN;
 	call->at = at + length;
-	call->hash = (call->hash ^ call->here.dentry ^ names) * HASH_PRIME;
+	call->hash = pass(call->hash, call->here.dentry, names, call->version);
+	call->here.dentry = parent;
+	return WALK_ON;
+}
+
+/* From the root on which a walk has ended back to where it began, for check(). */
+static inline void begin_check(struct call *call)
+{
+	call->end = call->here;
+	call->here = call->start;
+	call->checked = 0;
+	read_mount_root(call);
+	call->walking = CHECKING;
+}
+
+/*
+ * One step along the same way once more. If nothing on it has been renamed since, then all its names
+ * were true together at the moment between; otherwise they may be those of several moments, which
+ * nothing was ever called.
+ */
+static inline int check(struct call *call)
+{
+	u64 parent;
+
+	if (call->here.dentry == call->end.dentry && call->here.mount == call->end.mount)
+		return call->checked == call->hash ? WALK_WHOLE : WALK_BROKEN;
+	if (call->here.dentry == call->mount_root)
+		return leave_mount(call);
+	read_dentry(call);
+	parent = DENTRY(call, d_parent);
+	if (parent == call->here.dentry)
+		return WALK_BROKEN;
+	call->checked = pass(call->checked, call->here.dentry, DENTRY(call, d_name__hash_len),
+			     call->version);
 	call->here.dentry = parent;
 	return WALK_ON;
 }
@@ -1196,6 +1259,16 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* As many steps as one program makes, of a walk or of its check. */
+static inline int go_on(struct call *call, struct block *block, bool checking)
+{
+	int state = WALK_ON, steps = checking ? STEPS_PER_CHECK : STEPS_PER_WALK;
+
+	for (int i = 0; i < steps && state == WALK_ON; i++)
+		state = checking ? check(call) : step(call, block);
+	return state;
+}
+
 int walk(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call *call = get_call();
@@ -1209,16 +1282,21 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 	if (!block)
 		return 0;
 	if (call->walking || next_walk(call, block)) {
-		call->walking = 1;
-		for (int i = 0; i < STEPS_PER_WALK; i++) {
-			state = step(call, block);
-			if (state != WALK_ON)
-				break;
+		if (call->walking != CHECKING) {
+			call->walking = WALKING;
+			state = go_on(call, block, false);
+			if (state == WALK_BROKEN)
+				end_walk(call, block, false);
+			if (state == WALK_WHOLE)
+				begin_check(call);
 		}
-		if (state != WALK_ON) {
-			end_walk(call, block, state == WALK_WHOLE);
-			call->walking = 0;
+		if (call->walking == CHECKING) {
+			state = go_on(call, block, true);
+			if (state == WALK_WHOLE)
+				end_walk(call, block, true);
 		}
+		if (state != WALK_ON)
+			call->walking = 0; /* a walk that was not confirmed is still to do */
 		if (call->todo) {
 			if (leaves_room(call))
 				steps.call(ctx, STEP_WALK);
@@ -1335,7 +1413,8 @@ static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret
 	entry = entered.lookup(&tid);
 	if (entry) {
 		matches = *entry == nr + 1;
-		*entry = 0;
+		if (*entry != EXECED) /* that is for has_execed() */
+			*entry = 0;
 		return filtered && !matches;
 	}
 	entered.update(&tid, &none);
@@ -1343,6 +1422,17 @@ static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret
 		return false;
 	return load(bpf_get_current_task() + AT_task_struct__start_time) >= cfg->watched_from ||
 	       gives(nr, ret);
+}
+
+/* Is this the exit of an exec that on_exec has seen? 0 may also be the answer of a filter's. */
+static inline bool has_execed(void)
+{
+	u32 tid = bpf_get_current_pid_tgid(), *entry = entered.lookup(&tid);
+	bool is_it = entry && *entry == EXECED;
+
+	if (is_it)
+		*entry = 0;
+	return is_it;
 }
 
 /* Where the argument in word `place` of the registers is, counted from 1. */
@@ -1399,13 +1489,32 @@ static inline s32 dirfd_argument(struct call *call, u8 place, bool compat)
 	return place ? (s32)argument(call, place, compat) : AT_FDCWD;
 }
 
+/* What a call has written, where it says itself how much; it is within what it may return at most. */
+static inline u64 written_size(struct call *call, u8 words)
+{
+	u32 bytes = call->ret;
+
+	if (call->ret < 0)
+		return MOST_RETURNED;
+	if (words == OUTPUT_HANDLE) { /* struct file_handle { u32 handle_bytes; int type; ... } */
+		bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call->written_from);
+		bytes += 2 * sizeof(u32);
+	}
+	return bytes;
+}
+
+/* Where the call has written to the program's memory; one that failed there, maybe to a part. */
 static inline void find_written(struct call *call, struct spec *spec, bool compat)
 {
-	if (!spec->output || call->ret < 0 || call->blocked)
+	u8 words = spec->output_words;
+
+	if (!spec->output || call->blocked || (call->ret < 0 && call->ret != -EFAULT))
 		return;
 	call->written_from = argument(call, spec->output, compat);
+	if (words == OUTPUT_ARGS) /* struct xattr_args { u64 value; u32 size, flags; } */
+		bpf_probe_read_user(&call->written_from, sizeof(u64), (void *)call->written_from);
 	call->written_to = call->written_from;
-	call->written_to += spec->output_words ? spec->output_words * 4 : call->ret;
+	call->written_to += words - 1u < OUTPUT_SPECIAL - 1u ? words * 4 : written_size(call, words);
 }
 
 /*
@@ -1484,8 +1593,11 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (!spec || !spec->path[0])
 		return 0;
-	if (spec->act & ACT_EXEC && ret == 0) /* on_exec has it */
-		return 0;
+	if (spec->act & ACT_EXEC && ret == 0) {
+		if (has_execed() || !(has_filter(task) || is_emulated(task)))
+			return 0; /* on_exec has it */
+		blocked = true;
+	}
 	call = begin_call(cfg, task, cgroup, nr);
 	if (!call)
 		return 0;
@@ -1574,8 +1686,10 @@ int on_prepare_exec(struct bpf_raw_tracepoint_args *ctx)
 	untold.update(&task, &bprm);
 #endif
 	spec = table.lookup(&nr);
-	if (!spec || !(spec->act & ACT_EXEC) || !spec->dirfd[0])
+	if (!spec || !(spec->act & ACT_EXEC) || !spec->dirfd[0]) {
+		execats.delete(&bprm); /* that of an exec that failed after this, whose memory it has now */
 		return 0;
+	}
 	execat.dirfd = load32(argument_address(regs, spec->dirfd[0]));
 	execat.flags = load32(argument_address(regs, spec->flags));
 	execats.update(&bprm, &execat);
@@ -1609,10 +1723,15 @@ static inline void recognise_execveat(struct call *call, u64 bprm)
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 task = current_task(), bprm = UNTOLD(ctx, 2, task), cgroup, interp;
-	u32 old_tid = TOLD(u32, ctx, 1, sched_process_exec, old_pid);
+	u32 old_tid = TOLD(u32, ctx, 1, sched_process_exec, old_pid), execed = EXECED;
+	u32 tid = bpf_get_current_pid_tgid();
 	struct config *cfg = get_config();
 	struct call *call;
 
+	/* A thread that is not the first takes the first one's id. */
+	if (old_tid != tid)
+		entered.delete(&old_tid);
+	entered.update(&tid, &execed);
 	if (!cfg)
 		return 0;
 	cgroup = traced_cgroup(cfg, task);
@@ -1634,7 +1753,6 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	}
 	recognise_execveat(call, bprm);
 	call->result = load(bprm + AT_linux_binprm__file) + AT_file__f_path;
-	entered.delete(&old_tid); /* a thread that is not the first takes the first one's id */
 	__sync_fetch_and_add(&cfg->execs, 1);
 	call->execs = cfg->execs;
 	begin_rows(ctx, call);
@@ -1901,12 +2019,15 @@ int on_move(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* The last thread of a process ends it, which need not be the first one. */
+/* A thread ends; the last one ends its process, which need not be the first. */
 int on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 task = ctx->args[0];
 	u32 process = load32(task + AT_task_struct__tgid);
 
+	u32 tid = load32(task + AT_task_struct__pid);
+
+	entered.delete(&tid);
 	if (!load32(load(task + AT_task_struct__signal) + AT_signal_struct__live))
 		processes.delete(&process);
 	return 0;

@@ -65,13 +65,7 @@ def holding(tree: Path, pid: int) -> Path | None:
     That is true whatever /proc/PID/cgroup says in a cgroup namespace, for the kernel lists
     processes by their numbers in the reader's own pid namespace. None: it is not in this tree.
     """
-    for directory in descendants(tree):
-        try:
-            if str(pid) in (directory / "cgroup.procs").read_text().split():
-                return directory
-        except OSError:  # removed meanwhile, or of type threaded: its processes are listed above
-            continue
-    return None
+    return next((found for found in descendants(tree) if str(pid) in _members(found)), None)
 
 
 def processes(directory: Path) -> set[int]:
@@ -83,9 +77,19 @@ def processes(directory: Path) -> set[int]:
     if _PID_NAMESPACE.stat().st_ino != _FIRST_PID_NAMESPACE:
         return found
     for below in descendants(directory):
-        with contextlib.suppress(OSError):  # as in ``holding``
-            found.update(map(int, (below / "cgroup.procs").read_text().split()))
+        found.update(map(int, _members(below)))
     return found
+
+
+def _members(directory: Path) -> set[str]:
+    """The processes in a cgroup itself.
+
+    None where it was removed meanwhile, or is of type threaded: its processes are listed above.
+    """
+    try:
+        return set((directory / "cgroup.procs").read_text().split())
+    except OSError:
+        return set()
 
 
 def own() -> Path:
@@ -152,9 +156,8 @@ class CommandCgroup:
         Returns:
             how many processes were moved.
         """
-        moved = 0
+        moved = sum(map(self._evacuate, self.descendants()))
         for directory in sorted(self.descendants(), reverse=True):
-            moved += self._evacuate(directory)
             _remove(directory)
         return moved
 
@@ -162,7 +165,7 @@ class CommandCgroup:
         parent = self.directory.parent / "cgroup.procs"
         moved: set[str] = set()
         # One whose first thread has ended stays in the list, although the others have moved.
-        while pids := set((directory / "cgroup.procs").read_text().split()) - moved:
+        while pids := _members(directory) - moved:
             for pid in pids:
                 try:
                     parent.write_text(pid)
@@ -197,10 +200,13 @@ def _remove_abandoned(parent: Path) -> None:
 
 def _remove(directory: Path) -> None:
     """Rmdir a cgroup; a process that is just ending keeps it busy for a moment."""
-    for _ in range(100):
+    for last in (*[False] * 100, True):
         try:
             directory.rmdir()
             return
+        except FileNotFoundError:
+            return
         except OSError:
+            if last:
+                raise
             time.sleep(0.01)
-    directory.rmdir()

@@ -258,7 +258,7 @@ def specs(kernel: KernelTypes, layout: Registers, table: dict[int, Syscall]) -> 
 
 def _spec(layout: Registers, index: int, call: Syscall) -> bytes:
     places = [layout.place(index, n) for n in _arguments(call)]
-    output = [layout.place(index, call.output), call.output_bytes // 4]
+    output = [layout.place(index, call.output), call.output_words]
     return bytes([1, *places, call.act, *output])
 
 

@@ -4,7 +4,7 @@
 import os
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -166,8 +166,9 @@ class _Containers:
     def look(self) -> None:
         """Take note of the cgroups that are new since the last look."""
         for directory in self._group.descendants():
-            below = directory.relative_to(self._group.directory)
-            self._add(cgroups.cgroup_id(directory), below)
+            with suppress(FileNotFoundError):  # removed meanwhile: only its id is known
+                identity = cgroups.cgroup_id(directory)
+                self._add(identity, directory.relative_to(self._group.directory))
 
     def entries(self, cgroup_ids: set[int]) -> list[dict[str, Any]]:
         """Entries for ``session.json``; a cgroup that was never met has only its id for a name."""

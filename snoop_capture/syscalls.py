@@ -13,6 +13,8 @@ no such call), then its arguments in order. Words for arguments:
 ``how``               pointer to ``struct open_how``, openat2(2)
 ``out``               where the call writes as many bytes as it returns
 ``out144``            where it writes so many
+``out:handle``        where it writes a ``struct file_handle``
+``out:args``          pointer to a ``struct xattr_args``, which says where it writes what it returns
 ``.``                 anything else
 
 A last word in brackets says what a success means: ``[opens]`` it returns a file descriptor for
@@ -57,14 +59,14 @@ statx               332  383  291  dirfd path flags . out256
 statfs              137    -   43  path out120
 statfs                -   99    -  path out64
 statfs64              -  268    -  path . out84
-file_getattr        468  468  468  dirfd path . . flags
+file_getattr        468  468  468  dirfd path out24 . flags
 file_setattr        469  469  469  dirfd path . . flags
 access               21   33    -  path .
 faccessat           269  307   48  dirfd path .
 faccessat2          439  439  439  dirfd path . flags
 readlink             89   85    -  path out .
 readlinkat          267  305   78  dirfd path out .
-name_to_handle_at   303  341  264  dirfd path . . flags
+name_to_handle_at   303  341  264  dirfd path out:handle . flags
 chdir                80   12   49  path [chdir]
 chroot              161   61   51  path [chroot]
 pivot_root          155  217   41  new old [chroot]
@@ -106,7 +108,7 @@ llistxattr          195  233   12  path out .
 removexattr         197  235   14  path .
 lremovexattr        198  236   15  path .
 setxattrat          463  463  463  dirfd path flags . . .
-getxattrat          464  464  464  dirfd path flags . . .
+getxattrat          464  464  464  dirfd path flags . out:args .
 listxattrat         465  465  465  dirfd path flags out .
 removexattrat       466  466  466  dirfd path flags .
 inotify_add_watch   254  292   27  . path flags
@@ -137,6 +139,12 @@ ACT_TARGET: Final = 32  # the first path is a symbolic link's text: it has no ba
 ACT_FSCONFIG: Final = 64
 ACT_MOVES: Final = ACT_CHDIR | ACT_CHROOT
 
+# What stands in place of the size of an output that says its size itself.
+OUTPUT_HANDLE: Final = 254
+OUTPUT_ARGS: Final = 253
+OUTPUT_SPECIAL: Final = 253  # from there on
+
+_OUTPUTS: Final = {":handle": OUTPUT_HANDLE, ":args": OUTPUT_ARGS}
 _ACTS: Final = {
     "[opens]": ACT_OPENS,
     "[exec]": ACT_EXEC,
@@ -158,7 +166,7 @@ class Syscall:
     flags: int = 0
     act: int = 0
     output: int = 0
-    output_bytes: int = 0  # 0: as many as the call returns
+    output_words: int = 0  # of 4 bytes; 0: as many bytes as the call returns; or OUTPUT_...
     roles: tuple[str, ...] = field(default=())
 
 
@@ -169,7 +177,7 @@ def _parse(name: str, words: list[str]) -> Syscall:
     paths: list[int] = []
     dirfds: list[int] = []
     roles: list[str] = []
-    dirfd = flags = output = size = 0
+    dirfd = flags = output = output_words = 0
     for number, word in enumerate(words, start=1):
         if word == "dirfd":
             dirfd = number
@@ -179,14 +187,18 @@ def _parse(name: str, words: list[str]) -> Syscall:
             flags = number
             act |= ACT_OPEN_HOW if word == "how" else 0
         elif word.startswith("out"):
-            output, size = number, int(word[3:] or 0)
+            output = number
+            size = word.removeprefix("out")
+            output_words = _OUTPUTS[size] if size in _OUTPUTS else int(size or 0) // 4
         elif word in _PATHS:
             paths.append(number)
             dirfds.append(dirfd)
             roles.append("old" if word == "target" else word)
             act |= ACT_TARGET if word == "target" else 0
             dirfd = 0
-    return Syscall(name, tuple(paths), tuple(dirfds), flags, act, output, size, tuple(roles))
+    return Syscall(
+        name, tuple(paths), tuple(dirfds), flags, act, output, output_words, tuple(roles)
+    )
 
 
 def _rows() -> Iterator[list[str]]:
@@ -212,5 +224,7 @@ def syscall_table(machine: str) -> dict[int, Syscall]:
 
 
 def macros() -> dict[str, int]:
-    """The acts under the names that bpf/snoop.c has for them."""
-    return {name: value for name, value in globals().items() if name.startswith("ACT_")}
+    """The acts and outputs under the names that bpf/snoop.c has for them."""
+    return {
+        name: value for name, value in globals().items() if name.startswith(("ACT_", "OUTPUT_"))
+    }

@@ -10,15 +10,18 @@ from tests.capture.trees import inside, made
 
 pytestmark = pytest.mark.bpf
 
-# Each line runs `cat` in a cgroup below the command's own, as a container's first process would
-# be: it is put there before its exec. One cgroup begins again under its old name; one nests.
-SCRIPT = """
+FIND_OWN = """
     mount=$(sed -n 's/.* \\([^ ]*\\) [^ ]* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -1)
     own=$mount$(sed -n 's/^0:://p' /proc/self/cgroup)
-    start() {
+"""
+# Each line runs `cat` in a cgroup below the command's own, as a container's first process would
+# be: it is put there before its exec. One cgroup begins again under its old name; one nests.
+SCRIPT = f"""
+    {FIND_OWN}
+    start() {{
         mkdir "$own/$1"
         sh -c 'echo $$ > "$0/cgroup.procs"; exec cat "$1"' "$own/$1" "$2" || true
-    }
+    }}
     start one /no/first
     rmdir "$own/one"
     start one /no/second
@@ -55,6 +58,21 @@ def test_a_cgroup_that_lies_deep(record: Recorder, tree: Path) -> None:
     recording = record(["cat", "/no/deep"], wrapper=inside(deep))
     assert recording.one(path="/no/deep")["ret"] == -2
     assert recording.lost == 0
+
+
+def test_cgroups_that_are_removed_all_the_time(record: Recorder) -> None:
+    """The recorder looks at their directories meanwhile."""
+    churn = """
+        for i in $(seq 1000); do
+            mkdir "$own/$((i % 2))"
+            (echo $BASHPID > "$own/$((i % 2))/cgroup.procs"; [ -e "/probe/$i" ])
+            rmdir "$own/$((i % 2))" 2>/dev/null || exit 3
+        done
+    """
+    recording = record(["bash", "-c", FIND_OWN + churn])
+    assert recording.code == 0, recording.stderr
+    assert len({path for path in recording.paths if str(path).startswith("/probe/")}) == 1000
+    assert recording.session["ended_at"]
 
 
 def test_every_cgroup_is_in_the_session(recording: Recording) -> None:

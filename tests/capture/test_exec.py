@@ -105,6 +105,23 @@ def test_an_exec_that_fails_too_late(record: Recorder, build: Build, tmp_path: P
     assert (row["path"], row["note"], row["real_path"]) == (None, UNREADABLE, None)
 
 
+@ON_X86
+def test_an_exec_after_one_that_fails_too_late(
+    record: Recorder, build: Build, tmp_path: Path
+) -> None:
+    """The kernel has both at one address; what the first was called with is not the other's."""
+    program = tmp_path / "late"
+    program.write_bytes(LATE.ljust(0x2000, b"\0"))
+    program.chmod(0o755)
+    late = shlex.join([build("steps"), "execat", "8", "0", "late", *["more"] * 20])
+    script = f"exec 8<{tmp_path}; cd /bin; for i in 1 2 3 4 5; do {late}; ./true; ./true; done"
+    recording = record(["taskset", "-c", "0", "setarch", "-R", "sh", "-c", script])
+    rows = recording.where(path="./true", ret=0)
+    assert len(rows) == 10
+    assert {(row["syscall"], row["dirfd"]) for row in rows} == {("execve", None)}
+    assert {row["base"] for row in rows} == {os.path.realpath("/bin")}
+
+
 # How execveat is called, and the base of its row. In {} there are "program" and "script"; there
 # descriptor 9 is open for the one, 7 for the other, 8 for {} itself; 77 is not open.
 EXECVEATS: dict[str, tuple[int, int, str, str | None]] = {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A path is recorded as it was passed, whatever bytes it consists of."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,14 @@ def test_a_path_that_cannot_be_read_is_null(recording: Recording, name: str) -> 
 
 def test_a_path_that_the_call_wrote_over_is_null(record: Recorder, build: Build) -> None:
     steps = ["over", "/etc", "beside", "/etc", "linkover", "/proc/self/exe"]
+    steps += ["handleover", "/etc/hostname", "partover", "/etc"]
     recording = record([build("steps"), *steps])
     length = len(build("steps"))
-    assert [int(line) for line in recording.stdout.split()] == [0, 0, length]
-    over, beside = stats(recording)
+    assert [int(line) for line in recording.stdout.split()] == [0, 0, length, 0, EFAULT]
+    over, beside, part = stats(recording)
+    handle = recording.one(syscall="name_to_handle_at")
+    assert (handle["path"], handle["ret"], handle["note"]) == (None, 0, UNREADABLE)
+    assert (part["path"], part["ret"], part["note"]) == (None, EFAULT, UNREADABLE)
     (link,) = recording.where(syscall="readlinkat")
     assert (over["path"], over["ret"], over["note"]) == (None, 0, UNREADABLE)
     assert (beside["path"], beside["ret"], beside["note"]) == ("/etc", 0, None)
@@ -131,6 +136,46 @@ def test_what_an_open_led_to(record: Recorder, build: Build, tmp_path: Path) -> 
     assert [row["path"] for row in (first, second, third)] == [str(link), str(file), str(link)]
     assert (first["real_path"], third["real_path"]) == (str(file), None)  # at first sight only
     assert (failed["real_path"], failed["dev"], failed["ino"]) == (None, None, None)
+
+
+# Opens the same file where its name cannot be told, as another root has it, and through a link; and
+# another one at its place, where it is mounted also, and through a link to there.
+PLACES = """
+import ctypes, os, sys
+
+def opened(path, root=None, directory=None):
+    if os.fork() == 0:
+        if root:
+            os.chroot(root)
+        os.open(path, os.O_RDONLY, dir_fd=directory)
+        os._exit(0)
+    assert os.wait()[1] == 0
+
+outside = os.open("jail", os.O_PATH)
+opened("file", root="/usr", directory=outside)
+opened("/file", root="jail")
+opened("links/jail/file")
+assert ctypes.CDLL(None).mount(b"real", b"mounted", None, 4096, None) == 0
+opened("real/other")
+opened("links/mounted/other")
+opened("links/real/other")
+"""
+
+
+def test_what_a_file_is_called_from_elsewhere(record: Recorder, tmp_path: Path) -> None:
+    for name in ("jail", "real", "mounted"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "links").symlink_to(".")
+    (tmp_path / "jail" / "file").touch()
+    (tmp_path / "real" / "other").touch()
+    command = ["unshare", "-m", "--propagation", "private", sys.executable, "-c", PLACES]
+    recording = record(command, cwd=tmp_path)
+    assert recording.code == 0, recording.stderr
+    names = ("file", "/file", "links/jail/file", "real/other", "links/mounted/other")
+    led = [recording.one(path=name)["real_path"] for name in names]
+    where = [f"{tmp_path}/{name}" for name in ("jail/file", "real/other", "mounted/other")]
+    assert led == [None, "/file", *where]
+    assert recording.one(path="links/real/other")["real_path"] is None  # it is known
 
 
 def test_who_made_the_call(record: Recorder, build: Build) -> None:

@@ -2,6 +2,7 @@
 """A call that a seccomp filter or a tracer answered looked at no file: neither a hit nor a miss."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,16 @@ def recording(record: Recorder, build: Build) -> Recording:
     return made
 
 
-@pytest.mark.parametrize("path", ["/denied", "/trapped", "/emulated"])
+@pytest.mark.parametrize("path", ["/denied", "/trapped", "/emulated", "/executed"])
 def test_what_a_filter_answers_is_marked(recording: Recording, path: str) -> None:
     rows = recording.where(path=path)
     assert rows
     assert {(row["note"], row["ret"]) for row in rows} == {(BLOCKED, None)}
+
+
+def test_an_exec_that_is_answered_with_success_is_one_row(recording: Recording) -> None:
+    assert [row["syscall"] for row in recording.where(path="/executed")] == ["execve"] * 2
+    assert recording.where(syscall="execve", note=None)  # of the program itself, which is no other
 
 
 def test_what_it_lets_by_has_its_result(recording: Recording) -> None:
@@ -48,6 +54,26 @@ def test_a_recorder_without_privileges_sees_it_so_too(
     recording = service.stop()
     assert {row["note"] for row in recording.where(path="/denied")} == {BLOCKED}
     assert [row["note"] for row in recording.where(path="/etc/hostname")] == [None] * 3
+
+
+# Lets every call by, and is there for a second, so that entries are watched.
+WATCHED = """
+import os, sys, time
+import seccomp
+seccomp.SyscallFilter(seccomp.ALLOW).load()
+os.access("/", os.F_OK)
+time.sleep(1)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_an_exec_that_succeeds_under_a_filter_is_one_row(record: Recorder, build: Build) -> None:
+    steps = [build("steps"), "stat", "/", "threadexec", "/bin/true"]
+    recording = record([sys.executable, "-c", WATCHED, *steps])
+    for program in (steps[0], "/bin/true"):
+        row = recording.one(path=program, syscall="execve")
+        assert (row["ret"], row["note"]) == (0, None)
+    assert recording.where(note=BLOCKED) == []
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@
 
 /* Written to, so that the pages are there even if no call ever reads them. */
 static char denied[] = "/denied", trapped[] = "/trapped", emulated[] = "/emulated";
-static char missing[] = "/missing", hostname[] = "/etc/hostname";
+static char missing[] = "/missing", hostname[] = "/etc/hostname", executed[] = "/executed";
 
 static void ignore(int number)
 {
@@ -32,18 +32,20 @@ int main(void)
 		IS(mkdirat), ANSWER(SECCOMP_RET_ERRNO | EPERM),
 		IS(readlinkat), ANSWER(SECCOMP_RET_TRAP),
 		IS(faccessat), ANSWER(SECCOMP_RET_ERRNO | 0),
+		IS(execve), ANSWER(SECCOMP_RET_ERRNO | 0),
 		ANSWER(SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
 	char buffer[16];
 
-	denied[0] = trapped[0] = emulated[0] = missing[0] = hostname[0] = '/';
+	denied[0] = trapped[0] = emulated[0] = missing[0] = hostname[0] = executed[0] = '/';
 	signal(SIGSYS, ignore);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 	for (int i = 0; i < 2; i++) {
 		syscall(SYS_openat, AT_FDCWD, hostname, O_RDONLY);
 		syscall(SYS_mkdirat, AT_FDCWD, denied, 0755);
+		syscall(SYS_execve, executed, NULL, NULL);
 		sleep(1); /* by now entries are watched */
 	}
 	syscall(SYS_openat, AT_FDCWD, missing, O_RDONLY);

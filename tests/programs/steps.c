@@ -14,6 +14,8 @@
  *   over PATH            newfstatat that writes its result over its path
  *   beside PATH          newfstatat that writes its result right before its path
  *   linkover PATH        readlink that writes its result over its path
+ *   handleover PATH      name_to_handle_at, likewise
+ *   partover PATH        newfstatat whose result has only room for a part of it, over its path
  *   down COUNT NAME      COUNT times mkdir NAME and chdir NAME
  *   exec PATH            execve; the words after it are the new program's arguments
  *   execat FD FLAGS PATH execveat, likewise
@@ -69,12 +71,21 @@ static long open2(int fd, unsigned long resolve, const char *path)
 	return syscall(SYS_openat2, fd, path, &how, sizeof(how));
 }
 
-static long stat_edge(void)
+/* The last page before memory that is not there. */
+static char *last_page(void)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	munmap(memory + page, page);
+	return memory;
+}
+
+static long stat_edge(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *memory = last_page();
+
 	memset(memory, 'e', page);
 	return stat_at(AT_FDCWD, memory + page - 8, 0);
 }
@@ -85,6 +96,25 @@ static long stat_over(const char *path, size_t place)
 
 	strcpy(memory + place, path);
 	return syscall(SYS_newfstatat, AT_FDCWD, memory + place, memory, 0);
+}
+
+static long handle_over(const char *path)
+{
+	static char memory[4096];
+	struct file_handle *handle = (struct file_handle *)memory;
+	int mount;
+
+	handle->handle_bytes = MAX_HANDLE_SZ;
+	strcpy((char *)handle->f_handle, path);
+	return syscall(SYS_name_to_handle_at, AT_FDCWD, handle->f_handle, handle, &mount, 0);
+}
+
+static long stat_part_over(const char *path)
+{
+	char *end = last_page() + sysconf(_SC_PAGESIZE), *place = end - strlen(path) - 1;
+
+	strcpy(place, path);
+	return syscall(SYS_newfstatat, AT_FDCWD, place, end - sizeof(struct stat) / 2, 0);
 }
 
 static long link_over(const char *path)
@@ -163,6 +193,10 @@ static long step(const char *name)
 		return stat_over(word(), sizeof(struct stat));
 	if (!strcmp(name, "linkover"))
 		return link_over(word());
+	if (!strcmp(name, "handleover"))
+		return handle_over(word());
+	if (!strcmp(name, "partover"))
+		return stat_part_over(word());
 	if (!strcmp(name, "down"))
 		return value = number(), down(value, word());
 	if (!strcmp(name, "exec")) {
