@@ -34,7 +34,7 @@ from typing import Final, NamedTuple
 
 import pyarrow.parquet as pq
 
-from snoop_capture.syscalls import COMPAT, Syscall, syscall_table
+from snoop_capture.syscalls import ACT_SOCKET, COMPAT, Syscall, syscall_table
 from snoop_format.schema import NEW, OLD
 from snoop_format.session import segments
 
@@ -50,6 +50,7 @@ _UNFINISHED: Final = re.compile(r"(?P<text>.*?) *<unfinished \.\.\.>")
 _MOVED: Final = re.compile(r"(?P<text>.*?) *<pid changed to (?P<pid>\d+) \.\.\.>")
 _CALL: Final = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)\) += (?P<result>.*)")
 _STRING: Final = re.compile(r'"(?P<hex>(?:\\x[0-9a-f]{2})*)"(?P<cut>\.\.\.)?')
+_ADDRESS: Final = re.compile(r'\{sa_family=AF_UNIX, sun_path=(?P<path>".*)\}')
 _POINTER: Final = re.compile(r"NULL|0x[0-9a-f]+")
 _NOT_A_CALL: Final = ("+++", "---", "[ Process PID=")
 
@@ -195,11 +196,14 @@ def _split(arguments: str) -> list[str]:
 
 
 def _takes_path(call: Syscall, arguments: Sequence[str]) -> bool:
+    if call.act & ACT_SOCKET:
+        return _ADDRESS.fullmatch(arguments[1]) is not None
     return call.name != "fsconfig" or arguments[1].startswith("FSCONFIG_SET_PATH")
 
 
 def _path(argument: str) -> bytes | None:
-    text = _STRING.fullmatch(argument)
+    address = _ADDRESS.fullmatch(argument)
+    text = _STRING.fullmatch(address["path"] if address else argument)
     if text:
         return None if text["cut"] else bytes.fromhex(text["hex"].replace("\\x", ""))
     if _POINTER.fullmatch(argument):

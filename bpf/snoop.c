@@ -41,6 +41,8 @@
 #define FSCONFIG_SET_PATH 3
 #define FSCONFIG_SET_PATH_EMPTY 4
 #define WAKE_NOW 2 /* BPF_RB_FORCE_WAKEUP */
+#define AF_UNIX 1
+#define SOCKET_PATH_BYTES 108
 #define EPERM 1
 #define EACCES 13
 #define EFAULT 14
@@ -156,6 +158,7 @@ struct call {
 	u32 kind;
 	u32 act;
 	u32 kernel_path;
+	u32 path_bytes; /* at most, of a socket's */
 	u32 blocked;
 	u32 role;
 	u32 last_role;
@@ -605,7 +608,10 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 	opaque(at);
 	if (!address || at >= PATH_BYTES)
 		return -1;
-	if (call->kernel_path)
+	if (call->act & ACT_SOCKET)
+		got = bpf_probe_read_user_str(block->area + at, (call->path_bytes & 127) + 1,
+					      (void *)address);
+	else if (call->kernel_path)
 		got = bpf_probe_read_kernel_str(block->area + at, PATH_READ, (void *)address);
 	else
 		got = bpf_probe_read_user_str(block->area + at, PATH_READ, (void *)address);
@@ -1543,9 +1549,32 @@ static inline u64 result_path(struct call *call)
 	return fs + (call->act & ACT_CHROOT ? AT_fs_struct__root : AT_fs_struct__pwd);
 }
 
-/* fsconfig gets a path, or a number or whatever else, as its command says. */
+/*
+ * A socket's address has a path if it is a struct sockaddr_un { u16 family; char path[108]; } and not
+ * abstract; it ends with the address, or before. `flags` is how long that is.
+ */
+static inline bool find_socket_path(struct call *call)
+{
+	u64 length = (u64)(u32)call->flags - sizeof(u16);
+	char head[sizeof(u16) + 1] = {};
+
+	call->kind |= KIND_NO_FLAGS;
+	if (length - 1 >= SOCKET_PATH_BYTES)
+		return false;
+	if (bpf_probe_read_user(head, sizeof(head), (void *)call->path[0]))
+		return false;
+	if (*(u16 *)head != AF_UNIX || !head[sizeof(u16)])
+		return false;
+	call->path[0] += sizeof(u16);
+	call->path_bytes = length;
+	return true;
+}
+
+/* fsconfig gets a path, or a number or whatever else, as its command says; sockets have addresses. */
 static inline bool takes_path(struct call *call)
 {
+	if (call->act & ACT_SOCKET)
+		return find_socket_path(call);
 	return !(call->act & ACT_FSCONFIG) || call->flags == FSCONFIG_SET_PATH ||
 	       call->flags == FSCONFIG_SET_PATH_EMPTY;
 }

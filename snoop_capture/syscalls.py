@@ -11,6 +11,7 @@ no such call), then its arguments in order. Words for arguments:
 ``dirfd``, ``flags``  as in the manual page
 ``at``                the dirfd of the path before it
 ``how``               pointer to ``struct open_how``, openat2(2)
+``sockaddr``          a socket's address, with a path if it is one of unix(7); ``size``: of that
 ``out``               where the call writes as many bytes as it returns
 ``out144``            where it writes so many
 ``out:handle``        where it writes a ``struct file_handle``
@@ -23,7 +24,9 @@ relative paths is a new one; or that only some calls take a path: ``[fsconfig]``
 command, here ``flags``, is to set one. A call whose arguments differ between architectures has two
 lines.
 
-Not here, for they take no path from the caller: getcwd, fchdir, open_by_handle_at.
+Not here, for they take no path from the caller: getcwd, fchdir, open_by_handle_at. Not here either:
+sendto, sendmsg and socketcall, whose addresses hardly ever have one; bpf, whose objects are no
+files of programs.
 
 Sources: arch/x86/entry/syscalls/syscall_{64,32}.tbl and include/uapi/asm-generic/unistd.h of the
 kernel for the numbers, the manual pages (section 2) for the arguments. Numbers from 424 on are
@@ -121,6 +124,8 @@ move_mount          429  429  429  dirfd old dirfd new flags
 mount_setattr       442  442  442  dirfd path flags . .
 fspick              433  433  433  dirfd path flags
 fsconfig            431  431  431  . flags . path at [fsconfig]
+bind                49  361  200  . sockaddr size
+connect             42  362  203  . sockaddr size
 swapon              167   87  224  path flags
 swapoff             168  115  225  path
 acct                163   51   89  path
@@ -137,6 +142,7 @@ ACT_CHROOT: Final = 8
 ACT_OPEN_HOW: Final = 16
 ACT_TARGET: Final = 32  # the first path is a symbolic link's text: it has no base
 ACT_FSCONFIG: Final = 64
+ACT_SOCKET: Final = 128
 ACT_MOVES: Final = ACT_CHDIR | ACT_CHROOT
 
 # What stands in place of the size of an output that says its size itself.
@@ -146,6 +152,9 @@ OUTPUT_SPECIAL: Final = 253  # from there on
 
 _OUTPUTS: Final = {":handle": OUTPUT_HANDLE, ":args": OUTPUT_ARGS}
 _ACTS: Final = {
+    "how": ACT_OPEN_HOW,
+    "target": ACT_TARGET,
+    "sockaddr": ACT_SOCKET,
     "[opens]": ACT_OPENS,
     "[exec]": ACT_EXEC,
     "[chdir]": ACT_CHDIR,
@@ -153,7 +162,7 @@ _ACTS: Final = {
     "[fsconfig]": ACT_FSCONFIG,
 }
 _COLUMNS: Final = {"x86_64": (1, 2), "aarch64": (3, None)}
-_PATHS: Final = ("path", "old", "new", "target")
+_PATHS: Final = ("path", "old", "new", "target", "sockaddr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +181,7 @@ class Syscall:
 
 def _parse(name: str, words: list[str]) -> Syscall:
     act = 0
-    if words[-1] in _ACTS:
+    if words[-1].startswith("["):
         act = _ACTS[words.pop()]
     paths: list[int] = []
     dirfds: list[int] = []
@@ -183,9 +192,9 @@ def _parse(name: str, words: list[str]) -> Syscall:
             dirfd = number
         elif word == "at":
             dirfds[-1] = number
-        elif word in ("flags", "how"):
+        elif word in ("flags", "how", "size"):
             flags = number
-            act |= ACT_OPEN_HOW if word == "how" else 0
+            act |= _ACTS.get(word, 0)
         elif word.startswith("out"):
             output = number
             size = word.removeprefix("out")
@@ -193,8 +202,8 @@ def _parse(name: str, words: list[str]) -> Syscall:
         elif word in _PATHS:
             paths.append(number)
             dirfds.append(dirfd)
-            roles.append("old" if word == "target" else word)
-            act |= ACT_TARGET if word == "target" else 0
+            roles.append({"target": "old", "sockaddr": "path"}.get(word, word))
+            act |= _ACTS.get(word, 0)
             dirfd = 0
     return Syscall(
         name, tuple(paths), tuple(dirfds), flags, act, output, output_words, tuple(roles)

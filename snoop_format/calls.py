@@ -8,7 +8,7 @@ EXEC_INTERPRETER: Final = "exec_interpreter"
 
 # Of x86-64, i386 and arm64.
 _SYSTEM_CALLS: Final = """
-access acct chdir chmod chown chown32 chroot creat execve execveat faccessat faccessat2
+access acct bind chdir chmod chown chown32 chroot connect creat execve execveat faccessat faccessat2
 fanotify_mark fchmodat fchmodat2 fchownat file_getattr file_setattr fsconfig fspick fstatat64
 futimesat getxattr getxattrat inotify_add_watch lchown lchown32 lgetxattr link linkat listxattr
 listxattrat llistxattr lremovexattr lsetxattr lstat lstat64 mkdir mkdirat mknod mknodat mount

@@ -24,9 +24,9 @@ X32 = 0x40000000  # arch/x86/include/uapi/asm/unistd.h
 MACHINES_HERE = [machine for machine, _ in MACHINES[platform.machine()]]
 AT_FD, INOTIFY_FD, FANOTIFY_FD = 7, 8, 9  # of tests/programs/each.c
 
-# PATH, OLD, NEW: a path that leads nowhere. TEXT: an OLD that nobody looks up. AT: a directory's
-# descriptor; OF: likewise, of the path before it. F:N: flags. "text, &N and N: see
-# tests/programs/each.c.
+# PATH, OLD, NEW: a path that leads nowhere. ADDRESS: a socket's, with such a path. TEXT: an OLD that
+# nobody looks up. AT: a directory's descriptor; OF: likewise, of the path before it. F:N: flags.
+# "text, &N and N: see tests/programs/each.c.
 CALLS = """
 open             PATH F:0x80000 0
 openat           AT PATH F:0x80000 0
@@ -109,6 +109,8 @@ move_mount       AT OLD AT NEW F:0
 mount_setattr    AT PATH F:0x100 &1 32
 fspick           AT PATH F:1
 fsconfig         10 F:3 "key PATH OF
+bind             11 ADDRESS 110
+connect          11 ADDRESS 110
 swapon           PATH F:0
 swapoff          PATH
 acct             PATH
@@ -124,7 +126,7 @@ RESULTS = {"fsconfig": EINVAL}
 OPTIONAL = {"uselib", "swapon", "swapoff", "acct", "quotactl", "oldstat", "oldlstat"}
 NEW_NUMBERS = 428
 
-_PATHS = ("PATH", "OLD", "NEW", "TEXT")
+_PATHS = ("PATH", "OLD", "NEW", "TEXT", "ADDRESS")
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,9 @@ def made(name: str, number: int, arguments: list[str], cwd: Path) -> Made:
             words.append(f"={AT_FD}")
         elif argument in _PATHS:
             path = f"no/{name}/{argument.lower()}"
-            words.append(f'"{path}')
+            words.append(("@" if argument == "ADDRESS" else '"') + path)
             base = None if argument == "TEXT" else str(cwd / "at" if dirfd else cwd)
-            role = {"PATH": None, "TEXT": "old"}.get(argument, argument.lower())
+            role = {"PATH": None, "ADDRESS": None, "TEXT": "old"}.get(argument, argument.lower())
             rows.append({"path": path, "path_role": role, "dirfd": dirfd, "base": base})
             dirfd = None
         elif argument.startswith("F:"):

@@ -107,6 +107,50 @@ def test_a_call_that_needs_no_path(record: Recorder, tmp_path: Path) -> None:
     assert recording.session["defects"]["unreadable"] == 0
 
 
+# Sockets with paths: bound, connected to, missing, and one whose address ends before the text does;
+# then addresses without one: abstract, given by the kernel, none at all, and of another family.
+SOCKETS = """
+import contextlib, ctypes, os, socket, struct
+
+sockets = []
+
+def unix():
+    sockets.append(socket.socket(socket.AF_UNIX))
+    return sockets[-1]
+
+server = unix()
+server.bind("server")
+server.listen()
+unix().connect(os.path.abspath("server"))
+with contextlib.suppress(OSError):
+    unix().connect("missing")
+address = struct.pack("=H", socket.AF_UNIX) + b"cut-and-more"
+libc = ctypes.CDLL(None)
+assert libc.bind(unix().fileno(), address, 2 + len("cut")) == 0
+assert os.path.exists("cut")
+unix().bind(b"\\0abstract")
+assert libc.bind(unix().fileno(), address, 2) == 0
+assert libc.connect(unix().fileno(), None, 110) == -1
+inet = socket.socket()
+inet.bind(("127.0.0.1", 0))
+with contextlib.suppress(OSError):
+    socket.socket().connect(inet.getsockname())
+"""
+
+
+def test_sockets_that_have_a_path(record: Recorder, tmp_path: Path) -> None:
+    recording = record([sys.executable, "-c", SOCKETS], cwd=tmp_path)
+    assert recording.code == 0, recording.stderr
+    rows = [row for row in recording.rows if row["syscall"] in ("bind", "connect")]
+    assert [(row["syscall"], row["path"], row["base"], row["ret"]) for row in rows] == [
+        ("bind", "server", str(tmp_path), 0),
+        ("connect", f"{tmp_path}/server", None, 0),
+        ("connect", "missing", str(tmp_path), ENOENT),
+        ("bind", "cut", str(tmp_path), 0),
+    ]
+    assert {(row["note"], row["flags"], row["dirfd"]) for row in rows} == {(None, None, None)}
+
+
 def test_flags_that_cannot_be_read(record: Recorder, build: Build) -> None:
     recording = record([build("each"), "437:", "=-100", '"/how', "=8", "=24"])
     row = recording.one(path="/how", syscall="openat2")
