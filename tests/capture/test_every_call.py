@@ -24,9 +24,9 @@ X32 = 0x40000000  # arch/x86/include/uapi/asm/unistd.h
 MACHINES_HERE = [machine for machine, _ in MACHINES[platform.machine()]]
 AT_FD, INOTIFY_FD, FANOTIFY_FD = 7, 8, 9  # of tests/programs/each.c
 
-# PATH, OLD, NEW: a path that leads nowhere. ADDRESS: a socket's, with such a path. TEXT: an OLD that
-# nobody looks up. AT: a directory's descriptor; OF: likewise, of the path before it. F:N: flags.
-# "text, &N and N: see tests/programs/each.c.
+# PATH, OLD, NEW: a path that leads nowhere. ADDRESS: a socket's, with such a path. TEXT: an OLD
+# that nobody looks up. AT: a directory's descriptor; OF: likewise, of the path before it. F:N:
+# flags. "text, &N and N: see tests/programs/each.c.
 CALLS = """
 open             PATH F:0x80000 0
 openat           AT PATH F:0x80000 0
