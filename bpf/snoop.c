@@ -175,8 +175,8 @@ struct call {
 	u32 walks; /* programs of the chain that the row has used */
 	/* the walk */
 	u32 from, at;
-	u64 hash; /* of what it has passed */
-	u64 checked; /* the same, of the second time */
+	u64 hash; /* of the names it has passed */
+	u64 passed, checked; /* of their versions, and of those of the second time */
 	struct location start, here, end, root;
 	u64 mount_root; /* dentry at which here.mount begins */
 	u8 dentry[DENTRY_BYTES];
@@ -802,12 +802,13 @@ static inline void start_at(struct call *call, u64 path)
 	call->start = call->here;
 	read_dentry(call);
 	call->hash = 0;
+	call->passed = 0;
 }
 
-/* What a walk has passed, with one more dentry: as it was named, and how often it has been renamed. */
-static inline u64 pass(u64 hash, u64 dentry, u64 names, u32 version)
+/* With one more dentry by its address and, in a word, what its name is, or how often it had another. */
+static inline u64 pass(u64 hash, u64 dentry, u64 word)
 {
-	return (hash ^ dentry ^ names ^ (u64)version << 32) * HASH_PRIME;
+	return (hash ^ dentry ^ word) * HASH_PRIME;
 }
 
 static inline bool prepare_exe(struct call *call)
@@ -852,7 +853,7 @@ static inline void copy_short_name(struct block *block, u64 at, u64 dentry)
  */
 static inline void go_up(struct call *call, struct block *block, u64 mount, u64 dentry)
 {
-	u64 at = call->at, hash = 0, length, names, parent;
+	u64 at = call->at, hash = 0, passed = 0, length, names, parent;
 	u32 version;
 
 	call->here.mount = mount;
@@ -880,13 +881,15 @@ static inline void go_up(struct call *call, struct block *block, u64 mount, u64 
 		if (parent == call->here.dentry)
 			break; /* it is in no directory */
 		at += length + 1;
-		hash = pass(hash, call->here.dentry, names, version);
+		hash = pass(hash, call->here.dentry, names);
+		passed = pass(passed, call->here.dentry, version);
 		dentry = parent;
 		call->here.dentry = dentry;
 		barrier();
 	}
 	call->at = at;
 	call->hash = hash;
+	call->passed = passed;
 }
 
 #ifdef CAST_FUNCTION
@@ -1190,9 +1193,20 @@ static inline int step(struct call *call, struct block *block)
 	if (length <= 0)
 		return WALK_BROKEN;
 	call->at = at + length;
-	call->hash = pass(call->hash, call->here.dentry, names, call->version);
+	call->hash = pass(call->hash, call->here.dentry, names);
+	call->passed = pass(call->passed, call->here.dentry, call->version);
 	call->here.dentry = parent;
 	return WALK_ON;
+}
+
+/* As many steps as one program makes. */
+static inline int go_on(struct call *call, struct block *block)
+{
+	int state = WALK_ON;
+
+	for (int i = 0; i < STEPS_PER_WALK && state == WALK_ON; i++)
+		state = step(call, block);
+	return state;
 }
 
 /* From the root on which a walk has ended back to where it began, for check(). */
@@ -1206,25 +1220,31 @@ static inline void begin_check(struct call *call)
 }
 
 /*
- * One step along the same way once more. If nothing on it has been renamed since, then all its names
- * were true together at the moment between; otherwise they may be those of several moments, which
- * nothing was ever called.
+ * Goes the same way once more. If nothing on it has been renamed since, then all its names were true
+ * together at the moment between; otherwise they may be those of several moments, which nothing was
+ * ever called.
  */
 static inline int check(struct call *call)
 {
-	u64 parent;
+	u64 checked = call->checked, dentry, parent;
 
-	if (call->here.dentry == call->end.dentry && call->here.mount == call->end.mount)
-		return call->checked == call->hash ? WALK_WHOLE : WALK_BROKEN;
-	if (call->here.dentry == call->mount_root)
-		return leave_mount(call);
-	read_dentry(call);
-	parent = DENTRY(call, d_parent);
-	if (parent == call->here.dentry)
-		return WALK_BROKEN;
-	call->checked = pass(call->checked, call->here.dentry, DENTRY(call, d_name__hash_len),
-			     call->version);
-	call->here.dentry = parent;
+	for (int i = 0; i < STEPS_PER_CHECK; i++) {
+		dentry = call->here.dentry;
+		if (dentry == call->end.dentry && call->here.mount == call->end.mount)
+			return checked == call->passed ? WALK_WHOLE : WALK_BROKEN;
+		if (dentry == call->mount_root) {
+			if (leave_mount(call) == WALK_BROKEN)
+				return WALK_BROKEN;
+			continue;
+		}
+		read_dentry(call);
+		parent = DENTRY(call, d_parent);
+		checked = pass(checked, dentry, call->version);
+		if (parent == dentry)
+			return WALK_BROKEN;
+		call->here.dentry = parent;
+	}
+	call->checked = checked;
 	return WALK_ON;
 }
 
@@ -1265,16 +1285,6 @@ int next_row(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* As many steps as one program makes, of a walk or of its check. */
-static inline int go_on(struct call *call, struct block *block, bool checking)
-{
-	int state = WALK_ON, steps = checking ? STEPS_PER_CHECK : STEPS_PER_WALK;
-
-	for (int i = 0; i < steps && state == WALK_ON; i++)
-		state = checking ? check(call) : step(call, block);
-	return state;
-}
-
 int walk(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call *call = get_call();
@@ -1290,14 +1300,14 @@ int walk(struct bpf_raw_tracepoint_args *ctx)
 	if (call->walking || next_walk(call, block)) {
 		if (call->walking != CHECKING) {
 			call->walking = WALKING;
-			state = go_on(call, block, false);
+			state = go_on(call, block);
 			if (state == WALK_BROKEN)
 				end_walk(call, block, false);
 			if (state == WALK_WHOLE)
 				begin_check(call);
 		}
 		if (call->walking == CHECKING) {
-			state = go_on(call, block, true);
+			state = check(call);
 			if (state == WALK_WHOLE)
 				end_walk(call, block, true);
 		}

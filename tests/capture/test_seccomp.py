@@ -76,6 +76,17 @@ def test_an_exec_that_succeeds_under_a_filter_is_one_row(record: Recorder, build
     assert recording.where(note=BLOCKED) == []
 
 
+def test_a_call_that_many_threads_do_not_outlive(
+    record: Recorder, build: Build, tmp_path: Path
+) -> None:
+    """As many as there is room for at a time have an entry."""
+    fifo = tmp_path / "fifo"
+    recording = record([build("outlasting"), fifo, "20000"], "--ring-buffer-size", "16M")
+    assert recording.code == 0, recording.stderr
+    assert len(recording.where(path="/")) == 20_001
+    assert [row["note"] for row in recording.where(path=str(fifo))] == [None] * 3
+
+
 @pytest.fixture(scope="module")
 def late(record: Recorder, build: Build) -> Recording:
     made = record([build("late")])
