@@ -15,6 +15,7 @@ from snoop_analysis.columns import value_type
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.segments import segment_file
 from snoop_analysis.sessions import COMPACTING, Finder, Session
+from snoop_format.locks import SessionLock
 from snoop_format.session import (
     SESSION_FILE,
     open_name,
@@ -39,36 +40,80 @@ def compact(paths: Sequence[str], rows: int) -> Iterator[str]:
         rows: events a new segment holds at most.
 
     Raises:
-        CaptureError: there is no capture, or it is damaged, or it cannot be written.
+        CaptureError: there is no capture, or it is damaged, or it cannot be written, or another
+            process changes it.
     """
     for session in Finder().sessions([Path(path) for path in paths]):
         yield _compact_session(session, rows)
 
 
 def _compact_session(session: Session, rows: int) -> str:
-    new = session.directory.with_name(session.directory.name + COMPACTING)
-    shutil.rmtree(new, ignore_errors=True)
-    before = len(session.segments)
-    if session.ended_at is None or any(one.unsealed for one in session.segments):
-        return f"{session.directory} is left as it is: it has not ended"
-    if before < 2 or -(-sum(one.rows for one in session.segments) // rows) >= before:
-        return f"{session.directory} is left as it is: its segments are large enough"
-    for entry in _others(session.directory):
-        if entry.is_dir() and not entry.is_symlink():
-            return f"{session.directory} is left as it is: move {entry.name} in it elsewhere"
-    new.mkdir(mode=session.directory.stat().st_mode & 0o777)
+    directory = session.directory
+    reason = _reason_to_leave(session, rows)
+    left_over = _has_ended(session) and _beside(directory).exists()
+    if reason and not left_over:
+        return _is_left(directory, reason)
     try:
-        entries = _write(session, new, rows)
-        for entry in _others(session.directory):
-            os.link(entry, new / entry.name, follow_symlinks=False)
-        write_session(new, read_session(session.directory) | {"segments": entries})
-        _exchange(new, session.directory)
+        with SessionLock(directory):
+            return _compact_locked(directory, rows)
+    except BlockingIOError:
+        raise CaptureError(
+            f"{directory} is just being compacted by another process, or a recorder makes room in "
+            "it: try again later"
+        ) from None
     except (OSError, pa.ArrowException) as error:
         reason = (isinstance(error, OSError) and error.strerror) or first_line(error)
-        raise CaptureError(f"cannot compact {session.directory}: {reason}") from error
+        raise CaptureError(f"cannot compact {directory}: {reason}") from error
+
+
+def _compact_locked(directory: Path, rows: int) -> str:
+    """Compact a session that nobody else changes, as it is now.
+
+    Its lock is linked into the new directory like other files: it is one file in both, so it holds
+    whichever of them has the session's name.
+    """
+    new = _beside(directory)
+    shutil.rmtree(new, ignore_errors=True)
+    (session,) = Finder().sessions([directory])
+    reason = _reason_to_leave(session, rows)
+    if reason:
+        return _is_left(directory, reason)
+    new.mkdir(mode=directory.stat().st_mode & 0o777)
+    try:
+        entries = _write(session, new, rows)
+        for entry in _others(directory):
+            os.link(entry, new / entry.name, follow_symlinks=False)
+        write_session(new, read_session(directory) | {"segments": entries})
+        _exchange(new, directory)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    return f"{session.directory}: {before} segments are now {len(entries)}"
+    return f"{directory}: {len(session.segments)} segments are now {len(entries)}"
+
+
+def _beside(directory: Path) -> Path:
+    """Where the new segments of a session are written."""
+    return directory.with_name(directory.name + COMPACTING)
+
+
+def _reason_to_leave(session: Session, rows: int) -> str | None:
+    """Why a session is not compacted; null if it is."""
+    if not _has_ended(session):
+        return "it has not ended"
+    before = len(session.segments)
+    if before < 2 or -(-sum(one.rows for one in session.segments) // rows) >= before:
+        return "its segments are large enough"
+    for entry in _others(session.directory):
+        if entry.is_dir() and not entry.is_symlink():
+            return f"move {entry.name} in it elsewhere"
+    return None
+
+
+def _has_ended(session: Session) -> bool:
+    return session.ended_at is not None and not any(one.unsealed for one in session.segments)
+
+
+def _is_left(directory: Path, reason: str) -> str:
+    return f"{directory} is left as it is: {reason}"
 
 
 def _write(session: Session, directory: Path, rows: int) -> list[dict[str, Any]]:

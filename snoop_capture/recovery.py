@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snoop_capture.locks import LOCK_FILE, SessionLock
 from snoop_capture.sessions import now, sessions_in
 from snoop_format.errors import FormatError
+from snoop_format.locks import LOCK_FILE, SessionLock
 from snoop_format.segment import committed, is_damaged, last_counts, seal
 from snoop_format.session import (
     read_session,

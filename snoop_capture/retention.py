@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from snoop_capture import memory
 from snoop_capture.folding import fold, with_all_columns
 from snoop_capture.limits import Retention
-from snoop_capture.locks import SessionLock
 from snoop_capture.observer import Observer
 from snoop_capture.sessions import sessions_in
 from snoop_capture.spare import Spare
 from snoop_format.errors import FormatError
+from snoop_format.locks import SessionLock
 from snoop_format.session import read_session, sealed_name, segments, write_session
 from snoop_format.summary import SUMMARY, SUMMARY_FILE, Dropped, read_dropped, write_summary
 

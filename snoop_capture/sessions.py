@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from snoop_capture.errors import CaptureError
-from snoop_capture.locks import SessionLock
+from snoop_format.locks import SessionLock
 from snoop_format.session import SESSION_FILE, segments
 from snoop_format.summary import SUMMARY_FILE
 
@@ -66,7 +66,7 @@ def new_session(capture: Path, name: str) -> Path:
     """Make a session directory in ``capture``, in place of the sessions that are there.
 
     Raises:
-        CaptureError: another recorder writes to one of them.
+        CaptureError: another process writes to one of them.
     """
     for directory in sessions_in(capture):
         _remove_session(directory)
@@ -102,7 +102,9 @@ def _remove_session(directory: Path) -> None:
                     file.unlink()
             (directory / SESSION_FILE).unlink()
     except BlockingIOError:
-        raise CaptureError(f"another recorder writes to {directory}: stop it first") from None
+        raise CaptureError(
+            f"another recorder, or snoop-analyze compact, writes to {directory}: stop it first"
+        ) from None
     if not any(directory.iterdir()):
         directory.rmdir()
 

@@ -24,12 +24,12 @@ import pyarrow.compute as pc
 from snoop_capture.backlog import NOT_WRITTEN, Backlog
 from snoop_capture.errors import CaptureError
 from snoop_capture.limits import Limits
-from snoop_capture.locks import SessionLock
 from snoop_capture.observer import Observer
 from snoop_capture.sealing import REMOVED, Sealer
 from snoop_capture.sessions import now
 from snoop_capture.spare import NO_ROOM
 from snoop_format import schema
+from snoop_format.locks import SessionLock
 from snoop_format.segment import SegmentWriter
 from snoop_format.session import open_name, sealed_name, sync
 

@@ -26,7 +26,7 @@ def command(captures: tuple[str, ...], rows: int) -> None:
 
     The new segments are written beside the old ones, read back and counted, and then take their
     place in one step. Killed, it leaves SESSION.compacting, which is not read; the next one
-    removes it.
+    removes it. A session that another process is changing is refused.
     """
     from snoop_analysis.compaction import compact
 

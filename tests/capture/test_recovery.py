@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from snoop_capture.limits import Limits, Rotation
-from snoop_capture.locks import LOCK_FILE
 from snoop_capture.observer import Observer
 from snoop_capture.recovery import recover
 from snoop_capture.storage import SessionWriter
+from snoop_format.locks import LOCK_FILE
 from snoop_format.segment import read_open
 from snoop_format.session import open_name, read_session, sealed_name, segments, write_session
 from tests.capture.batches import batch

@@ -14,10 +14,10 @@ import pytest
 
 from snoop_capture.errors import CaptureError
 from snoop_capture.limits import Limits, Rotation
-from snoop_capture.locks import LOCK_FILE
 from snoop_capture.observer import Observer
 from snoop_capture.sessions import new_session
 from snoop_capture.storage import SessionWriter
+from snoop_format.locks import LOCK_FILE
 from snoop_format.session import read_session, sealed_name, segment_entry, segments
 from tests.capture.batches import batch, numbers
 from tests.capture.recording import read_events
@@ -206,6 +206,6 @@ def test_another_recorder_is_refused(open_session: Path) -> None:
 
 
 def test_a_session_that_is_being_written_is_not_replaced(open_session: Path) -> None:
-    with pytest.raises(CaptureError, match=r"another recorder writes to .*: stop it first"):
+    with pytest.raises(CaptureError, match=r"another recorder, .*, writes to .*: stop it first"):
         new_session(open_session.parent, "other")
     assert (open_session / "session.json").exists()

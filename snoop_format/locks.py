@@ -14,6 +14,7 @@ class SessionLock:
     """The lock of a session directory, flock(2); the kernel lets it go when its holder dies.
 
     Its file stands there as long as the session is being written, and after its writer was killed.
+    It goes along when the session's directory is replaced: see ``snoop_analysis.compaction``.
 
     Raises:
         BlockingIOError: another process writes to the session.
