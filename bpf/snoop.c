@@ -1569,15 +1569,13 @@ static inline bool find_socket_path(struct call *call)
 	char head[sizeof(u16) + 1] = {};
 
 	call->kind |= KIND_NO_FLAGS;
+	call->path_bytes = length;
 	if (length - 1 >= SOCKET_PATH_BYTES)
 		return false;
 	if (bpf_probe_read_user(head, sizeof(head), (void *)call->path[0]))
-		return false;
-	if (*(u16 *)head != AF_UNIX || !head[sizeof(u16)])
-		return false;
+		return call->ret >= 0; /* the kernel could read it: the row says that this could not */
 	call->path[0] += sizeof(u16);
-	call->path_bytes = length;
-	return true;
+	return *(u16 *)head == AF_UNIX && head[sizeof(u16)];
 }
 
 /* fsconfig gets a path, or a number or whatever else, as its command says; sockets have addresses. */
