@@ -118,7 +118,7 @@ def _columns(session_no: int, segment: Segment, place: str) -> str:
     for field in EVENTS:
         source = _source(segment, field)
         if field.name == "seq" and segment.first_seq is None:
-            source = f"coalesce({source}, {place})"
+            source = f"coalesce(not_negative({source}), {place})"
         columns.append(_typed(source, field))
     return ", ".join(columns)
 

@@ -4,15 +4,16 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from snoop_analysis.columns import is_integer, is_time, misfit
+from snoop_analysis.columns import is_fraction, is_integer, is_time, misfit, value_type
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.sqltext import literal, no_glob
 from snoop_format.errors import FormatError
@@ -91,7 +92,7 @@ def _open_segment(number: int, path: Path) -> Segment:
     wrong = misfit(columns) if filled else None
     if wrong:
         raise CaptureError(f"{path} is an Arrow stream, but not of a capture: {wrong}")
-    first, last = _written_range(filled)
+    first, last = _written_range(path, filled)
     known = [name for name in columns.names if name in EVENTS.names]
     unsealed.batches = [batch.select(known) for batch in filled]
     return Segment(
@@ -105,15 +106,31 @@ def _open_segment(number: int, path: Path) -> Segment:
     )
 
 
-def _written_range(batches: Sequence[pa.RecordBatch]) -> tuple[int | None, int | None]:
-    """Least and greatest seq; null where an event has none, or the type holds not only integers."""
+def _written_range(path: Path, batches: Sequence[pa.RecordBatch]) -> tuple[int | None, int | None]:
+    """Least and greatest seq; null where an event has none, or not only integers can be in it.
+
+    Raises:
+        CaptureError: one is negative.
+    """
     if not batches or "seq" not in batches[0].schema.names:
         return None, None
     seq = pa.chunked_array([batch.column("seq") for batch in batches])
+    kind = value_type(seq.type)
+    bounds = pc.min_max(seq.cast(pa.float64() if is_fraction(kind) else kind)).as_py()
+    _refuse_negative(path, bounds["min"])
     if seq.null_count or not is_integer(seq.type):
         return None, None
-    bounds = pc.min_max(seq).as_py()
     return bounds["min"], bounds["max"]
+
+
+def _refuse_negative(path: Path, least: object) -> None:
+    """A negative seq is no place in a session; taken for one, it would be passed over.
+
+    Raises:
+        CaptureError: the least seq of a file is negative.
+    """
+    if isinstance(least, int | float | Decimal) and least < 0:
+        raise CaptureError(f"{path} is damaged: an event has the seq {least}, which is negative")
 
 
 def _sealed_segment(number: int, path: Path) -> Segment:
@@ -121,6 +138,7 @@ def _sealed_segment(number: int, path: Path) -> Segment:
     wrong = misfit(file.columns)
     if wrong:
         raise CaptureError(f"{path} is a Parquet file, but not of a capture: {wrong}")
+    _refuse_negative(path, min(_least(file, "seq"), default=None))
     first, last = _seq_range(file)
     return Segment(
         number=number,
@@ -215,6 +233,11 @@ def _is_null(file: _ParquetFile, name: str) -> bool:
     return all(one.has_null_count for one in found) and file.rows == sum(
         one.null_count for one in found
     )
+
+
+def _least(file: _ParquetFile, name: str) -> list[Any]:
+    """The least value of a column in each row group, as far as these say."""
+    return [one.min for one in _statistics(file, name) if one.has_min_max]
 
 
 def _bounded(file: _ParquetFile, name: str) -> list[pq.Statistics]:

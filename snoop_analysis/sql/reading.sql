@@ -11,6 +11,13 @@ CREATE OR REPLACE MACRO whole(number, greatest) AS
         ELSE error('its column holds ' || number || ', which is no exact whole number')
     END;
 
+-- not_negative(seq of any type of number) -> the same. Its place would be before the session.
+CREATE OR REPLACE MACRO not_negative(seq) AS
+    CASE
+        WHEN seq < 0 THEN error('an event has the seq ' || seq || ', which is negative')
+        ELSE seq
+    END;
+
 -- calendar_time(ts TIMESTAMP or TIMESTAMPTZ) -> the same: a time that no calendar has is the
 -- nearest that all readers can show. It stays implausible, and counts as such.
 CREATE OR REPLACE MACRO calendar_time(ts) AS

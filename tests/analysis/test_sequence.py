@@ -2,6 +2,7 @@
 """Events that are missing or there twice, by their seq."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,30 @@ def test_damage_is_a_sentence(record: Record) -> None:
     ):
         with pytest.raises(CaptureError, match="is damaged"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("seqs", "how"),
+    [
+        ([-2, -1], {}),
+        ([-1, 0, 1], {}),
+        ([-1, None], {}),
+        ([-2, -1], {"write_statistics": False}),
+        ([-2.0, -1.0], {}),
+        ([-2, -1], {"open": True}),
+        ([-2, None], {"open": True}),
+        ([-2.0, -1.0], {"open": True}),
+    ],
+)
+def test_a_negative_seq_is_damage(tmp_path: Path, seqs: list[Any], how: dict[str, Any]) -> None:
+    path = write(tmp_path, [[0, 1], seqs], None, **how)
+    name = open_name(2) if "open" in how else sealed_name(2)
+    sentence = f"{path / name} is damaged: an event has the seq {seqs[0]}, which is negative"
+    with pytest.raises(CaptureError, match=re.escape(sentence)):
+        Capture(path).replay()
+    capture = Capture(path, skip_damaged=True)
+    assert capture.replay().report().total_events == 2
+    assert capture.left_out == [sentence]
+    findings, sound = verify([str(path)])
+    assert not sound
+    assert ("", "damage", sentence) in findings.fetchall()
