@@ -9,6 +9,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from snoop_analysis.ends import without_end
+from snoop_analysis.fields import time_of
 from snoop_analysis.names import name_to_bytes, shown
 from snoop_analysis.report import (
     NO_TIME,
@@ -18,7 +19,6 @@ from snoop_analysis.report import (
     Removed,
     Report,
 )
-from snoop_analysis.sessions import time_of
 from snoop_analysis.sqltext import any_of
 
 if TYPE_CHECKING:

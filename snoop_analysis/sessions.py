@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding the sessions of a capture, and what their ``session.json`` says."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from snoop_analysis.errors import CaptureError
+from snoop_analysis.fields import Fields, text_of, time_of
 from snoop_analysis.segments import Segment, segment_file, summary_file
 from snoop_analysis.sqltext import has_pattern
 from snoop_format import session as session_files
@@ -181,22 +181,21 @@ class Finder:
                 f"the name of {directory} has a backslash and one of * ? [, which DuckDB cannot "
                 "read: rename it"
             )
-        said = session_files.read_session(directory)
+        said = Fields(directory / session_files.SESSION_FILE, session_files.read_session(directory))
         for misnamed in session_files.misnamed_segments(directory):
             self.attempt(partial(_refuse, f"{misnamed} is no segment: {_NAMES}"))
-        dropped = self._dropped(directory, said)
+        dropped = self._dropped(directory, said.said)
         listed = {
-            number: rows
-            for number, rows in _listed(said, "rows").items()
-            if not dropped.holds(number)
+            number: entry for number, entry in _listed(said).items() if not dropped.holds(number)
         }
         there = [
             (number, path)
             for number, path in session_files.segments(directory)
             if not dropped.holds(number)
         ]
+        rows = {number: entry.number("rows") for number, entry in listed.items()}
         read = [
-            self.attempt(partial(segment_file, number, path, listed.get(number)))
+            self.attempt(partial(segment_file, number, path, rows.get(number)))
             for number, path in there
         ]
         summary = directory / SUMMARY_FILE
@@ -332,42 +331,53 @@ def _names(directory: Path) -> list[str]:
     return [path.name for _, path in session_files.segments(directory)]
 
 
-def _session(directory: Path, said: dict[str, Any], **parts: Any) -> Session:
-    path = directory / session_files.SESSION_FILE
+def _session(directory: Path, said: Fields, **parts: Any) -> Session:
     return Session(
         directory=directory,
-        session_id=_text(said.get("session_id")) or str(directory),
-        host=_text(said.get("host")) or "",
-        boot_id=_text(said.get("boot_id")),
-        pod_name=_text(said.get("pod_name") or said.get("pod")),
-        namespace=_text(said.get("namespace")),
-        started_at=time_of(said.get("started_at")),
-        ended_at=time_of(said.get("ended_at")),
-        is_open=said.get("ended_at", "") is None,
-        recovered_at=time_of(said.get("recovered_at")),
-        command=_words(said.get("command")),
-        containers=tuple(_containers(said.get("containers") or [], path)),
-        lists_containers=said.get("containers") is not None,
-        losses=_losses(said.get("losses") or {}, path),
-        unrecorded_rings=_unrecorded_rings(said.get("io_uring")),
-        lost_results=_lost_results(said.get("defects")),
-        left_running=_count(said.get("left_running")),
-        moved_out=_count(said.get("moved_out")),
-        checksums=_listed(said, "crc32"),
+        session_id=said.text("session_id") or str(directory),
+        host=said.text("host") or "",
+        boot_id=said.text("boot_id"),
+        pod_name=said.text("pod_name") or said.text("pod"),
+        namespace=said.text("namespace"),
+        started_at=time_of(said.said.get("started_at")),
+        ended_at=said.time("ended_at"),
+        is_open=said.said.get("ended_at", "") is None,
+        recovered_at=time_of(said.said.get("recovered_at")),
+        command=_words(said.said.get("command")),
+        containers=tuple(_containers(said.tables("containers"))),
+        lists_containers=said.said.get("containers") is not None,
+        losses=said.counts("losses"),
+        unrecorded_rings=_unrecorded_rings(said.table("io_uring")),
+        lost_results=said.counts("defects").get(RESULT_LOST, 0),
+        left_running=said.count("left_running"),
+        moved_out=said.count("moved_out"),
+        checksums=_checksums(said),
         **parts,
     )
 
 
-def _listed(said: Mapping[str, Any], what: str) -> dict[int, int]:
-    """A number of each sealed segment, by the segment's, as far as ``session.json`` lists them."""
-    listed: dict[int, int] = {}
-    entries = said.get("segments")
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get(what), int):
-            digits = re.search(r"\d+", str(entry.get("file")))
-            if digits and session_files.sealed_name(int(digits[0])) == entry["file"]:
-                listed[int(digits[0])] = entry[what]
+def _listed(said: Fields) -> dict[int, Fields]:
+    """What ``session.json`` says of sealed segments, by their number.
+
+    Raises:
+        CaptureError: it says what cannot be.
+    """
+    listed: dict[int, Fields] = {}
+    for entry in said.tables("segments"):
+        number = session_files.sealed_number(entry.text("file") or "")
+        if number is None:
+            raise entry.damage(f"{entry.place}file is no segment: {_NAMES}")
+        for name in ("rows", "bytes", "crc32"):
+            entry.number(name)
+        for name in ("first_seq", "last_seq"):
+            entry.number(name, most=(1 << 64) - 1)
+        listed[number] = entry
     return listed
+
+
+def _checksums(said: Fields) -> dict[int, int]:
+    found = {number: entry.number("crc32") for number, entry in _listed(said).items()}
+    return {number: crc for number, crc in found.items() if crc is not None}
 
 
 def _missing(there: set[int], listed: set[int], dropped: Dropped) -> tuple[int, ...]:
@@ -381,74 +391,39 @@ def _missing(there: set[int], listed: set[int], dropped: Dropped) -> tuple[int, 
     return tuple(n for n in range(first, max(there | listed) + 1) if n not in there)
 
 
-def _text(value: object) -> str | None:
-    """Text that UTF-8 can say: JSON also has halves of surrogate pairs."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
-
-
 def _words(said: Any) -> tuple[str, ...]:
-    return tuple(_text(one) or "" for one in said) if isinstance(said, list) else ()
+    return tuple(text_of(one) or "" for one in said) if isinstance(said, list) else ()
 
 
-def time_of(value: object) -> datetime | None:
-    """An RFC 3339 time; null where the value is none (the report then says less)."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):  # also a time before the year 1 or after 9999 in UTC
-        return None
-
-
-def _containers(said: Any, path: Path) -> Iterator[Container]:
+def _containers(entries: Iterable[Fields]) -> Iterator[Container]:
     """The containers of a session, each cgroup once."""
-    if not isinstance(said, list):
-        raise CaptureError(f"{path} is damaged: containers is not a list")
     known: set[int] = set()
-    for entry in said:
-        cgroup_id = entry.get("cgroup_id") if isinstance(entry, dict) else None
-        if type(cgroup_id) is not int or not 0 <= cgroup_id < 1 << 64:
-            raise CaptureError(f"{path} is damaged: a container has no usable cgroup_id")
+    for entry in entries:
+        cgroup_id = entry.number("cgroup_id", most=(1 << 64) - 1)
+        if cgroup_id is None:
+            raise entry.damage("a container has no cgroup_id")
         if cgroup_id in known:
             continue
         known.add(cgroup_id)
         yield Container(
             cgroup_id=cgroup_id,
-            name=_text(entry.get("name")) or "",
-            cgroup_path=_text(entry.get("cgroup_path")) or "",
-            image=_text(entry.get("image")),
-            image_digest=_text(entry.get("image_digest")),
-            mounts=_mounts(entry.get("mounts")),
-            running=_count(entry.get("running")),
+            name=entry.text("name") or "",
+            cgroup_path=entry.text("cgroup_path") or "",
+            image=entry.text("image"),
+            image_digest=entry.text("image_digest"),
+            mounts=_mounts(entry.said.get("mounts")),
+            running=entry.count("running"),
         )
 
 
 def _mounts(said: Any) -> tuple[tuple[str, str | None], ...]:
     """The mounts of a container, as far as their points are absolute paths."""
     mounts = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    places = ((_text(one.get("mount_point")), _text(one.get("root"))) for one in mounts)
+    places = ((text_of(one.get("mount_point")), text_of(one.get("root"))) for one in mounts)
     found = [(point, root) for point, root in places if point and point.startswith("/")]
     return tuple(dict.fromkeys(found))
 
 
-def _unrecorded_rings(said: Any) -> int:
-    unrecorded = isinstance(said, dict) and said.get("recorded") is False
-    return _count(said.get("rings")) if unrecorded else 0
-
-
-def _lost_results(said: Any) -> int:
-    return _count(said.get(RESULT_LOST)) if isinstance(said, dict) else 0
-
-
-def _count(said: Any) -> int:
-    """A number of things; 0 where it is none."""
-    return said if isinstance(said, int) and 0 < said < 1 << 63 else 0
-
-
-def _losses(said: Any, path: Path) -> dict[str, int]:
-    if not isinstance(said, dict) or not all(
-        type(count) is int and 0 <= count < 1 << 63 for count in said.values()
-    ):
-        raise CaptureError(f"{path} is damaged: losses is not a table of counts by cause")
-    return {_text(cause) or "": count for cause, count in said.items()}
+def _unrecorded_rings(said: Fields) -> int:
+    rings = said.count("rings")
+    return rings if said.flag("recorded") is False else 0

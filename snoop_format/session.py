@@ -15,12 +15,20 @@ from snoop_format.schema import FORMAT
 
 SESSION_FILE: Final = "session.json"
 _PIECE: Final = 1 << 20  # bytes that are read at a time
+_NAME_MAX: Final = 255  # bytes of a file's name, limits.h
 _SEGMENT: Final = re.compile(r"events-(\d{8,})\.(parquet|arrows)")
 
 
 def sealed_name(number: int) -> str:
     """Name of sealed segment ``number`` (counted from 1 within a session)."""
     return f"events-{number:08d}.parquet"
+
+
+def sealed_number(name: str) -> int | None:
+    """Number of the sealed segment of that name; null where no segment is called so."""
+    digits = re.fullmatch(r"events-(\d+)\.parquet", name) if len(name) <= _NAME_MAX else None
+    number = int(digits[1]) if digits else None
+    return number if number is not None and sealed_name(number) == name else None
 
 
 def open_name(number: int) -> str:

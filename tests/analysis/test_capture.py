@@ -2,6 +2,7 @@
 """What is a capture, and what is said of one that is not."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -284,7 +285,7 @@ def session_json(text: str) -> Callable[[Path], None]:
         (session_json("[]"), SESSION_FILE, "does not say which capture format"),
         (session_json('{"format": 2}'), SESSION_FILE, "use a newer snoop"),
         (session_json('{"format": 1, "containers": 5}'), SESSION_FILE, "not a list"),
-        (session_json('{"format": 1, "containers": [{}]}'), SESSION_FILE, "no usable cgroup_id"),
+        (session_json('{"format": 1, "containers": [{}]}'), SESSION_FILE, "no cgroup_id"),
         (session_json('{"format": 1, "losses": {"x": "y"}}'), SESSION_FILE, "counts by cause"),
         (lambda path: (path / SESSION_FILE).unlink(), "", "has no session.json"),
     ],
@@ -295,6 +296,80 @@ def test_damage(record: Record, damage: Callable[[Path], Any], file: str, senten
     with pytest.raises(CaptureError, match=sentence) as caught:
         Capture(path)
     assert str(path / file) in str(caught.value)
+
+
+def says(path: Path, said: dict[str, Any]) -> Path:
+    """``path``, a session whose ``session.json`` says that, too."""
+    file = path / SESSION_FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | said))
+    return path
+
+
+NO_COUNTS: list[Any] = [-4, "many", "", 1 << 63, 0.5, True, False, []]
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        *[
+            ({name: value}, f"{name} is not a whole number from 0 to {(1 << 63) - 1}")
+            for name in ("left_running", "moved_out")
+            for value in NO_COUNTS
+        ],
+        ({"io_uring": {"recorded": False, "rings": 1 << 70}}, "io_uring.rings is not a whole"),
+        ({"io_uring": {"recorded": False, "rings": "1"}}, "io_uring.rings is not a whole number"),
+        ({"io_uring": {"recorded": "no", "rings": 1}}, "io_uring.recorded is neither true nor fal"),
+        ({"io_uring": 1}, "io_uring is not a table"),
+        ({"defects": {"result_lost": "3"}}, "defects is not a table of counts by cause"),
+        ({"defects": {"result_lost": -3}}, "defects is not a table of counts by cause"),
+        ({"defects": [3]}, "defects is not a table of counts by cause"),
+        ({"losses": []}, "losses is not a table of counts by cause"),
+        ({"ended_at": ""}, "ended_at is not a time like 2026-01-31T12:00:00Z"),
+        ({"ended_at": "soon"}, "ended_at is not a time like"),
+        ({"ended_at": 5}, "ended_at is not a time like"),
+        ({"ended_at": False}, "ended_at is not a time like"),
+        ({"containers": ""}, "containers is not a list of tables"),
+        ({"containers": [{"cgroup_id": -1}]}, "containers[0].cgroup_id is not a whole number"),
+        (
+            {"containers": [{"cgroup_id": 1, "running": "2"}]},
+            "containers[0].running is not a whole number",
+        ),
+        ({"segments": {}}, "segments is not a list of tables"),
+        ({"segments": ["events-00000001.parquet"]}, "segments is not a list of tables"),
+        ({"segments": [{"rows": 1}]}, "segments[0].file is no segment"),
+        ({"segments": [{"file": "events-1.parquet", "rows": 1}]}, "segments[0].file is no segment"),
+        ({"segments": [{"file": f"events-{'1' * 5000}.parquet"}]}, "segments[0].file is no segme"),
+        *[
+            ({"segments": [{"file": sealed_name(1), name: value}]}, f"segments[0].{name} is not a")
+            for name in ("rows", "crc32", "bytes", "first_seq", "last_seq")
+            for value in (-1, "1", 1 << 64, True)
+        ],
+    ],
+)
+def test_a_field_that_cannot_be_is_damage(
+    record: Record, said: dict[str, Any], sentence: str
+) -> None:
+    path = says(record([{"path": "/a"}]), said)
+    sentence = f"{path / SESSION_FILE} is damaged: {sentence}"
+    with pytest.raises(CaptureError, match=re.escape(sentence)):
+        Capture(path)
+    (left_out,) = Capture(path, skip_damaged=True).left_out
+    assert left_out.startswith(sentence)
+
+
+def test_null_is_as_good_as_absent(record: Record) -> None:
+    names = ("left_running", "moved_out", "io_uring", "defects", "losses", "segments", "dropped")
+    path = says(record([{"path": "/a"}]), dict.fromkeys(names))
+    assert Capture(path).replay().report().completeness.complete
+    path = record([{"path": "/a"}], io_uring={"recorded": None, "rings": None})
+    assert Capture(path).replay().report().completeness.complete
+
+
+def test_a_listed_segment_is_missing_whatever_else_is_said_of_it(record: Record) -> None:
+    listed = [{"file": sealed_name(number)} for number in (1, 2)]
+    path = says(record([{"path": "/a"}]), {"segments": listed})
+    with pytest.raises(CaptureError, match="lacks segment 2"):
+        Capture(path)
 
 
 @pytest.mark.parametrize("damage", [empty, cut, not_a_capture, odd_column])

@@ -40,6 +40,11 @@ FIELDS = [
     "containers",
     "losses",
     "segments",
+    "defects",
+    "io_uring",
+    "left_running",
+    "moved_out",
+    "dropped",
 ]
 
 
