@@ -132,6 +132,11 @@ class Capture:
         }
         return {key: last + 1 for key, last in ends.items() if last is not None}
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether the files say that every event has a time; those of a recorder do."""
+        return all(one.is_dated for session in self.sessions_found for one in session.segments)
+
     def _last_seq(self, session_no: int, session: Session) -> int | None:
         lasts = [one.last_seq for one in session.segments if one.rows]
         if None in lasts:
@@ -245,8 +250,9 @@ class Capture:
             max_unique_files: files the LRU of a container holds; 0: all.
             syscalls: take events of these calls alone; null: of all.
             containers: take these containers alone, by a name they had or a cgroup id; null: all.
-            since: take events from this time on (a time without zone is UTC).
-            until: take events before this time.
+            since: take events from this time on (a time without zone is UTC). Of an event without
+                a time nobody knows: it counts, and the report says so.
+            until: take events before this time; likewise.
             found_only: take calls alone that succeeded.
             state: go on where an earlier replay with the same settings ended.
 

@@ -20,7 +20,7 @@ def leave(replay: Replay) -> State:
     """Where ``replay`` ended."""
     capture = replay.capture
     positions = capture.positions()
-    ((first_us, last_us, implausible),) = replay.query("SELECT * FROM covered").fetchall()
+    ((first_us, last_us, implausible, undated),) = replay.query("SELECT * FROM covered").fetchall()
     return State(
         settings=replay.settings,
         positions=positions,
@@ -33,6 +33,7 @@ def leave(replay: Replay) -> State:
         first_us=first_us,
         last_us=last_us,
         implausible_times=implausible,
+        undated_events=undated,
     )
 
 
@@ -48,8 +49,8 @@ def take_up(connection: duckdb.DuckDBPyConnection, state: State) -> None:
             rows,
         )
     connection.execute(
-        "INSERT INTO carried_times VALUES (?, ?, ?)",
-        [state.first_us, state.last_us, state.implausible_times],
+        "INSERT INTO carried_times VALUES (?, ?, ?, ?)",
+        [state.first_us, state.last_us, state.implausible_times, state.undated_events],
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from snoop_analysis import ends, rings
+from snoop_analysis import ends, rings, undated
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _gaps(lacks: Completeness) -> Iterator[str]:
         yield f"{lacks.missing_events:,} events are missing from the sequence"
     if lacks.earlier_segments_removed:
         yield f"retention removed the beginning of {', '.join(lacks.earlier_segments_removed)}"
+    yield from undated.sentences(lacks.undated_events)
     yield from ends.sentences(
         lacks.still_recording, lacks.killed, lacks.left_running, lacks.moved_out
     )

@@ -237,6 +237,7 @@ class Replay:
         summary_tests = [chosen, sessions, *settings.summary_tests()]
         self._database.execute(
             f"CREATE MACRO is_excluded(file) AS {settings.excluded()};"
+            f"CREATE MACRO may_be_outside(first, last) AS {settings.outside()};"
             f"CREATE VIEW chosen AS SELECT * FROM containers WHERE {self._chosen_containers()};"
             f"CREATE VIEW selected AS {self._selected(rows)};"
             f"CREATE VIEW selected_summaries AS SELECT *, {_REST_OF_NAME} FROM summary_rows "
@@ -262,7 +263,8 @@ class Replay:
 
     def _selected(self, rows: str) -> str:
         """The query for the events of this replay among ``rows``."""
-        tests = [self._container_test(), *self._position_tests(), *self.settings.event_tests()]
+        dated = self.capture.is_dated
+        tests = [self._container_test(), *self._position_tests(), *self.settings.event_tests(dated)]
         return f"SELECT *, {_REST_OF_NAME} FROM {rows} WHERE {' AND '.join(tests)}"
 
     @property

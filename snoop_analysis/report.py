@@ -90,8 +90,8 @@ class Completeness:
         missing_segments: segment files absent from the middle of a session.
         removed: the beginnings of sessions that were removed to save space.
         earlier_segments_removed: sessions whose beginning is gone, and not or not all summarized.
-        undated_events: events that a summary tells of and that count, though they may lie outside
-            of the time that was asked for.
+        undated_events: events without a time, or that a summary tells of, which count though they
+            may lie outside of the time that was asked for.
         missing_events: events absent by the sequence numbers, those of absent segments included.
         repeated_events: events with the sequence number of another one.
         torn_bytes: bytes of writes that were cut short.

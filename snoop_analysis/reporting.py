@@ -19,7 +19,6 @@ from snoop_analysis.report import (
     Removed,
     Report,
 )
-from snoop_analysis.sqltext import any_of
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -111,7 +110,7 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
     left_out = replay.capture.left_out
     gone = [one.session_id for one in sessions if _lacks_its_beginning(one, replay.settings.since)]
-    undated = _undated_events(replay)
+    undated = totals["undated"]
     open_ended = without_end(sessions)
     left_running = sum(one.left_running for one in sessions)
     moved_out = sum(one.moved_out for one in sessions)
@@ -166,15 +165,6 @@ def _removed(session: Session) -> Removed:
         first_event=_rfc3339(time_of(dropped.first_ts)),
         last_event=_rfc3339(time_of(dropped.last_ts)),
     )
-
-
-def _undated_events(replay: Replay) -> int:
-    """Events that summaries tell of, in rows that are partly outside of the time asked for."""
-    outside = any_of(replay.settings.times_outside())
-    ((events,),) = replay.query(
-        f"SELECT coalesce(sum(count), 0)::BIGINT FROM selected_summaries WHERE {outside}"
-    ).fetchall()
-    return int(events)
 
 
 def _only(values: set[str | None]) -> str | None:

@@ -35,7 +35,8 @@ class Segment:
     first_seq and last_seq are the least and the greatest, null where the file does not say. Of a
     segment that is still being written, ``unsealed`` holds the events themselves, and ``columns``
     are those of the format. ``has_calendar_times`` is true where the file says that all its times
-    are in the years 1 to 9999; ``null`` are the columns of exact bytes of which it says that they
+    are in the years 1 to 9999, and ``is_dated`` where it says that all its events have a time;
+    ``null`` are the columns of exact bytes of which it says that they
     hold nothing else.
     """
 
@@ -47,6 +48,7 @@ class Segment:
     last_seq: int | None
     unsealed: OpenSegment | None = None
     has_calendar_times: bool = False
+    is_dated: bool = False
     null: frozenset[str] = frozenset()
 
     @property
@@ -103,6 +105,7 @@ def _open_segment(number: int, path: Path) -> Segment:
         first_seq=first,
         last_seq=last,
         unsealed=unsealed,
+        is_dated=all("ts" in known and not batch.column("ts").null_count for batch in filled),
     )
 
 
@@ -148,6 +151,7 @@ def _sealed_segment(number: int, path: Path) -> Segment:
         first_seq=first,
         last_seq=last,
         has_calendar_times=_has_calendar_times(file),
+        is_dated=_has_all(file, "ts"),
         null=frozenset(name for name in PATH_BYTES if _is_null(file, name)),
     )
 
@@ -233,6 +237,13 @@ def _is_null(file: _ParquetFile, name: str) -> bool:
     return all(one.has_null_count for one in found) and file.rows == sum(
         one.null_count for one in found
     )
+
+
+def _has_all(file: _ParquetFile, name: str) -> bool:
+    """Whether the file says that every row has a value in a column."""
+    found = _statistics(file, name)
+    said = all(one.has_null_count and not one.null_count for one in found)
+    return not file.rows or (bool(found) and said)
 
 
 def _least(file: _ParquetFile, name: str) -> list[Any]:

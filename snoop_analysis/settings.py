@@ -54,32 +54,37 @@ class Settings:
             name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
         }
 
-    def event_tests(self) -> list[str]:
-        """SQL conditions that every event of the replay meets."""
-        return self._tests("ts", "ts")
+    def event_tests(self, dated: bool) -> list[str]:
+        """SQL conditions that every event of the replay meets.
+
+        Args:
+            dated: whether all events have a time. Only such conditions let DuckDB pass over what
+                lies outside of the time asked for; else an event without one counts.
+        """
+        return self._tests("ts", "ts", dated)
 
     def summary_tests(self) -> list[str]:
         """SQL conditions for the rows of a summary that may tell of events of the replay."""
-        return self._tests("first_seen", "last_seen")
+        return self._tests("first_seen", "last_seen", dated=False)
 
-    def times_outside(self) -> list[str]:
-        """SQL conditions of which one holds for such a row if it may tell of other times, too."""
+    def outside(self) -> str:
+        """The SQL condition for times ``first`` to ``last`` that may be others than asked for."""
         tests = []
         if self.since is not None:
-            tests.append(f"first_seen < {_time(self.since)}")
+            tests.append(f"coalesce(first < {_time(self.since)}, TRUE)")
         if self.until is not None:
-            tests.append(f"last_seen >= {_time(self.until)}")
-        return tests
+            tests.append(f"coalesce(last >= {_time(self.until)}, TRUE)")
+        return any_of(tests)
 
-    def _tests(self, first: str, last: str) -> list[str]:
+    def _tests(self, first: str, last: str, dated: bool) -> list[str]:
         """SQL conditions for a row whose times go from column ``first`` to ``last``."""
         tests = []
         if self.syscalls is not None:
             tests.append(any_of([f"syscall = {literal(name)}" for name in self.syscalls]))
         if self.since is not None:
-            tests.append(f"{last} >= {_time(self.since)}")
+            tests.append(_in_time(f"{last} >= {_time(self.since)}", last, dated))
         if self.until is not None:
-            tests.append(f"{first} < {_time(self.until)}")
+            tests.append(_in_time(f"{first} < {_time(self.until)}", first, dated))
         if self.found_only:
             tests.append("ret >= 0")
         return tests
@@ -117,6 +122,11 @@ def whole(name: str, given: object) -> int:
     if isinstance(given, bool) or not isinstance(given, Integral):
         raise OptionError(f"{name} is a whole number, and not {given!r}")
     return int(given)
+
+
+def _in_time(test: str, column: str, dated: bool) -> str:
+    """A condition for a time, which one that is not known meets."""
+    return test if dated else any_of([test, f"{column} IS NULL"])
 
 
 def _time(time: datetime) -> str:

@@ -34,6 +34,7 @@ class State:
         first_us: time of the first event in microseconds since 1970, null if none.
         last_us: time of the last event.
         implausible_times: events left out of the two before.
+        undated_events: events that count, though they may lie outside of the time asked for.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class State:
     first_us: int | None
     last_us: int | None
     implausible_times: int
+    undated_events: int
 
 
 def obstacle(state: State, capture: Capture) -> str | None:

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from snoop_analysis import ends, rings
+from snoop_analysis import ends, rings, undated
 from snoop_analysis.display.cells import counted
 from snoop_analysis.report import Removed, Report
 from snoop_analysis.terminal import printable
@@ -49,11 +49,7 @@ def missing(report: Report) -> Iterator[str]:
     gone = [one for one in lacks.earlier_segments_removed if one not in described]
     if gone:
         yield f"the beginning was removed from: {printable(', '.join(gone))}"
-    if lacks.undated_events:
-        yield (
-            f"{counted(lacks.undated_events, 'event')} counted of which only a summary is left: "
-            "some may be outside of the time asked for"
-        )
+    yield from undated.sentences(lacks.undated_events)
     yield from ends.sentences(
         lacks.still_recording, lacks.killed, lacks.left_running, lacks.moved_out
     )

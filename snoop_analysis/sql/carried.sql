@@ -28,5 +28,6 @@ CREATE TABLE carried_counts (
 CREATE TABLE carried_times (
     first_us BIGINT,
     last_us BIGINT,
-    implausible BIGINT
+    implausible BIGINT,
+    undated BIGINT
 );

@@ -130,15 +130,21 @@ WITH
         SELECT
             epoch_us(min(ts) FILTER (is_plausible(ts))) AS first_us,
             epoch_us(max(ts) FILTER (is_plausible(ts))) AS last_us,
-            count(ts) FILTER (NOT is_plausible(ts)) AS implausible
+            count(ts) FILTER (NOT is_plausible(ts)) AS implausible,
+            count(*) FILTER (ts IS NULL AND may_be_outside(ts, ts)) AS undated
         FROM selected
+        UNION ALL
+        SELECT NULL, NULL, 0, coalesce(sum(count), 0)::BIGINT
+        FROM selected_summaries
+        WHERE may_be_outside(first_seen, last_seen)
         UNION ALL
         SELECT * FROM carried_times
     )
 SELECT
     min(first_us) AS first_us,                       -- BIGINT: microseconds since 1970; null if unknown
     max(last_us) AS last_us,                         -- BIGINT
-    sum(implausible)::BIGINT AS implausible          -- BIGINT: events with another time
+    sum(implausible)::BIGINT AS implausible,         -- BIGINT: events with another time
+    sum(undated)::BIGINT AS undated                  -- BIGINT: events that may be outside of the time asked for
 FROM said;
 
 -- The files with more about each; reads the events again.

@@ -2,6 +2,7 @@
 """A replay of the beginning, then of the rest, is a replay of all."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from snoop_analysis.report import Report
 from snoop_format.session import sealed_name
 
 from .conftest import Event, Record, in_order, segment, write_session
+from .summaries import remove_segments
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 CONTAINERS = [{"cgroup_id": n, "name": f"c{n}", "cgroup_path": f"/c{n}"} for n in (1, 2)]
 EVENTS = st.lists(
@@ -61,6 +65,23 @@ def test_only_with_the_same_settings(record: Record) -> None:
     capture = Capture(record([{"path": "/a"}]))
     with pytest.raises(OptionError, match="the settings it began with"):
         capture.replay(exclude=[], state=capture.replay().state)
+
+
+def test_events_that_may_be_of_another_time_are_carried_over(record: Record) -> None:
+    events = [{"path": f"/{n // 2}", "ts": NOON.replace(minute=n)} for n in range(4)]
+    events += [{"path": "/undated", "ts": None}] * 2
+    same: dict[str, Any] = {"session_id": "s", "boot_id": "b"}
+    asked: dict[str, Any] = {"since": NOON.replace(minute=1)}
+    state = None
+    for count, undated in ((4, 2), (5, 3), (6, 4)):
+        path = write_session(record([]), events[:4], 2, **same)
+        remove_segments(path, 1)
+        pq.write_table(segment(events[4:count], 4), path / sealed_name(3))
+        replay = Capture(path).replay(state=state, **asked)
+        completeness = replay.report().completeness
+        assert (completeness.undated_events, completeness.complete) == (undated, False)
+        assert comparable(replay.report()) == comparable(Capture(path).replay(**asked).report())
+        state = replay.state
 
 
 def test_a_session_that_grows(record: Record) -> None:

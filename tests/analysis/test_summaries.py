@@ -207,6 +207,15 @@ def test_times(
     assert report.completeness.complete == (not undated)
 
 
+def test_a_summary_of_events_without_a_time_counts(record: Record) -> None:
+    path = record([{"path": "/a"}, {"path": "/b", "ts": NOON}], 2, **SAME)
+    remove_segments(path, 1)
+    for since, until in ((NOON, None), (None, NOON + timedelta(seconds=1))):
+        report = Capture(path).replay(since=since, until=until).report()
+        assert report.containers[0].files == ["/a", "/b"]
+        assert report.completeness.undated_events == 1
+
+
 def test_a_session_of_which_only_the_summary_is_left(record: Record) -> None:
     path = record(dated([{"path": "/a"}, {"path": "/b"}]), 1, **SAME)
     remove_segments(path, 1)

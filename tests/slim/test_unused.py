@@ -448,6 +448,20 @@ def test_a_session_without_its_end_is_a_doubt(
     assert done.stdout.splitlines()[1].startswith(f"! {doubt}: ")
 
 
+def test_events_without_a_time_are_used_and_a_doubt(everything: Path, tmp_path: Path) -> None:
+    path = write_session(tmp_path / "s", [{"path": "/app/m.py", "ts": None}])
+    arguments = ("unused", path, "--image", everything, "--strict", "--json")
+    assert run(*arguments).exit_code == 0
+    done = run(*arguments, "--since", "2026-01-01T00:00:00Z")
+    said = json.loads(done.stdout)
+    used = {row["verdict"]: row["files"] for row in said["verdicts"]}
+    assert (done.exit_code, said["complete"], used["used"]) == (3, False, 1)
+    assert said["doubts"] == [
+        "1 event counted without a time, or of which only a summary is left: "
+        "some may be outside of the time asked for"
+    ]
+
+
 def test_json_has_the_doubts_too(everything: Path, tmp_path: Path) -> None:
     path = write_session(tmp_path / "capture", [{"path": "/app/m.py"}], losses={"busy": 7})
     said = json.loads(run("unused", path, "--image", everything, "--json").stdout)
