@@ -254,10 +254,12 @@ class Capture:
                 a time nobody knows: it counts, and the report says so.
             until: take events before this time; likewise.
             found_only: take calls alone that succeeded.
-            state: go on where an earlier replay with the same settings ended.
+            state: go on where an earlier replay with the same settings ended: read new events
+                alone, and report on all. ``Replay`` says what is about the new events.
 
         Raises:
-            OptionError: a setting with a value it cannot have.
+            OptionError: a setting with a value it cannot have, or a state that the capture does
+                not follow on.
             CaptureError: a segment turns out to be damaged.
         """
         if state is not None and not isinstance(state, State):

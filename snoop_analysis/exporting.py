@@ -27,14 +27,19 @@ def export(replay: Replay, kind: str, path: AnyPath) -> list[str]:
     """Write ``path``: events as csv, json or parquet, or the files found as slim takes them.
 
     In the events, ``file`` is a name as ``sql/normalise.sql`` has it; csv and json have no bytes,
-    so ``path_bytes`` and the like are hexadecimal there.
+    so ``path_bytes`` and the like are hexadecimal there. Of a replay that went on from a state,
+    they are the events since then.
 
     Returns:
         What people should know, in sentences.
 
     Raises:
+        OptionError: the files are asked for of a replay that went on from a state: what earlier
+            events led to is not known to it.
         OSError: the file cannot be written.
     """
+    if kind == "slim":
+        replay.check_has_all_events("the list for slim")
     with replaced(path) as target:
         if kind == "slim":
             return _write_include_paths(replay, target)

@@ -29,6 +29,9 @@ def add_inferred(replay: Replay, image: Image) -> list[str]:
 
     Returns:
         What is not known because it is not in the image, a sentence each.
+
+    Raises:
+        OptionError: the replay went on from a state.
     """
     rows: list[dict[str, object]] = []
     unknown: dict[str, None] = {}

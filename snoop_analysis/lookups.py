@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def failed_lookups(replay: Replay) -> duckdb.DuckDBPyRelation:
-    """Search paths by program and directory, most misses first.
+    """Search paths by program and directory, most misses first; of new events alone where
+    ``replay`` went on from a state.
 
     Columns: container, program, prefix, misses, names, found, example, advice; see
     ``sql/failed_lookups.sql``.

@@ -143,7 +143,12 @@ def end_of(relative: str) -> str:
 
 
 def observe(replay: Replay, image: Image) -> Observed:
-    """Look up in ``image`` every name that the containers of ``replay`` asked for."""
+    """Look up in ``image`` every name that the containers of ``replay`` asked for.
+
+    Raises:
+        OptionError: the replay went on from a state.
+    """
+    replay.check_has_all_events("what was used of an image")
     replay.execute(statement("calls"))
     rows = [_row(found) for found in replay.query(statement("observed")).fetchall()]
     mounts = _mounts(replay)

@@ -52,6 +52,10 @@ _REST_OF_NAME: Final = (
 class Replay:
     """One replay of a capture, done when made; its relations belong to it alone.
 
+    One that went on from a state has read new events alone. Its report and its ``stats`` are those
+    of all events, and so are the names and numbers of its ``files``, and whether a result is new;
+    all else it tells is about the new events.
+
     Args:
         capture: what to replay.
         settings: how.
@@ -102,12 +106,15 @@ class Replay:
     def results(self) -> duckdb.DuckDBPyRelation:
         """Every event with its ``file`` and ``result``, lazily, in no particular order.
 
-        Events of removed segments are not among them: they are gone.
+        Events of removed segments are not among them: they are gone. Nor are, of a replay that
+        went on from a state, those before it.
         """
         return self.query(f"SELECT {RESULT_COLUMNS} FROM {self.results_view()}")
 
     def breakdown(self, *keys: str) -> duckdb.DuckDBPyRelation:
         """Counts by keys, ``syscall`` or ``directory:2`` for one; see ``breakdown``.
+
+        Of a replay that went on from a state, they are those of the events since then.
 
         Raises:
             OptionError: there is no such key.
@@ -116,7 +123,10 @@ class Replay:
 
     @property
     def plot(self) -> Plots:
-        """Pictures: ``replay.plot.timeline()`` and others, Vega-Altair charts; see ``Plots``."""
+        """Pictures: ``replay.plot.timeline()`` and others, Vega-Altair charts; see ``Plots``.
+
+        Of a replay that went on from a state, those of calls are about the calls since then.
+        """
         from snoop_analysis.plotting.plots import Plots
 
         return Plots(self)
@@ -136,6 +146,18 @@ class Replay:
     def report(self) -> Report:
         """The report: the files, and how complete they are."""
         return make_report(self)
+
+    def check_has_all_events(self, what: str) -> None:
+        """Refuse to make ``what``, which would silently lack what earlier events tell.
+
+        Raises:
+            OptionError: this replay went on from a state.
+        """
+        if self._begun is not None:
+            raise OptionError(
+                f"{what} cannot be made of a replay that went on from a state, which has read new "
+                "events alone: replay the capture without state"
+            )
 
     def query(self, sql: str) -> duckdb.DuckDBPyRelation:
         """A query over the tables of the replay and of the capture.

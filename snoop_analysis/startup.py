@@ -28,8 +28,9 @@ def startup(replay: Replay, seconds: float) -> duckdb.DuckDBPyRelation:
     """What each container touched in its first ``seconds``; columns in ``sql/startup.sql``.
 
     Raises:
-        OptionError: that is no number of seconds.
+        OptionError: that is no number of seconds, or the replay went on from a state.
     """
+    replay.check_has_all_events("a list of what was touched first")
     if not 0 < seconds <= _LONGEST:
         raise OptionError(
             f"seconds cannot be {seconds}: give a number above 0, at most {_LONGEST:,.0f}"
@@ -39,7 +40,12 @@ def startup(replay: Replay, seconds: float) -> duckdb.DuckDBPyRelation:
 
 
 def begun_before(replay: Replay) -> list[str]:
-    """The containers that were running when recording began: what they touched first is unknown."""
+    """The containers that were running when recording began: what they touched first is unknown.
+
+    Raises:
+        OptionError: the replay went on from a state.
+    """
+    replay.check_has_all_events("a list of what was running before")
     replay.execute(statement("calls"))
     replay.execute("CREATE OR REPLACE TABLE counted AS SELECT * FROM chosen")
     begun = [replay.query(statement(name)) for name in ("running", "begun_before")]

@@ -47,7 +47,11 @@ def page(replay: Replay, more: Sequence[Section] = ()) -> str:
     Args:
         replay: what it is about.
         more: sections to put behind its own.
+
+    Raises:
+        OptionError: the replay went on from a state: its sections would contradict each other.
     """
+    replay.check_has_all_events("a page")
     source = Source(replay)
     modules = [import_module(f"snoop_analysis.html.sections.{name}") for name in SECTIONS]
     made = [module.section(source) for module in modules]
@@ -67,6 +71,7 @@ def write_page(replay: Replay, path: AnyPath, more: Sequence[Section] = ()) -> N
     """Write the page; ``path`` holds the old file or the whole new one.
 
     Raises:
+        OptionError: the replay went on from a state.
         OSError: it cannot be written.
     """
     text = page(replay, more)

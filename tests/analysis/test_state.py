@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A replay of the beginning, then of the rest, is a replay of all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from snoop_analysis import Capture
 from snoop_analysis.errors import OptionError
+from snoop_analysis.exporting import export
+from snoop_analysis.html.document import write_page
+from snoop_analysis.image import open_image
+from snoop_analysis.observed import observe
+from snoop_analysis.replay import Replay
 from snoop_analysis.report import Report
+from snoop_analysis.startup import begun_before, startup
 from snoop_format.session import sealed_name
 
 from .conftest import Event, Record, in_order, segment, write_session
@@ -82,6 +88,45 @@ def test_events_that_may_be_of_another_time_are_carried_over(record: Record) -> 
         assert (completeness.undated_events, completeness.complete) == (undated, False)
         assert comparable(replay.report()) == comparable(Capture(path).replay(**asked).report())
         state = replay.state
+
+
+def test_what_is_about_the_new_events(record: Record, tmp_path: Path) -> None:
+    events = [{"path": "/a", "real_path": "/real/a"}, {"path": "/b"}, {"path": "/a", "ret": -2}]
+    same: dict[str, Any] = {"session_id": "s", "boot_id": "b"}
+    state = Capture(record(events[:2], **same)).replay().state
+    replay = Capture(record(events, **same)).replay(state=state)
+
+    assert replay.files.project("path, events, hits, misses, syscalls").fetchall() == [
+        ("/a", 2, 1, 1, ["openat"]),
+        ("/b", 1, 1, 0, None),
+    ]
+    assert replay.breakdown("file").project("file, events").fetchall() == [("/a", 1)]
+    assert replay.results.project("seq, result").fetchall() == [(2, "duplicate")]
+    assert export(replay, "csv", tmp_path / "events.csv") == []
+    assert len((tmp_path / "events.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "make"),
+    [
+        ("the list for slim", lambda replay, path: export(replay, "slim", path)),
+        ("a list of what was touched first", lambda replay, _: startup(replay, 1)),
+        ("a list of what was running before", lambda replay, _: begun_before(replay)),
+        ("a page", write_page),
+        (
+            "what was used of an image",
+            lambda replay, path: observe(replay, open_image(path.parent)),
+        ),
+    ],
+)
+def test_what_would_lack_files_that_were_used_before(
+    record: Record, tmp_path: Path, what: str, make: Callable[[Replay, Path], object]
+) -> None:
+    capture = Capture(record([{"path": "/a"}], session_id="s"))
+    path = tmp_path / "made"
+    with pytest.raises(OptionError, match=f"{what} cannot be made .* without state"):
+        make(capture.replay(state=capture.replay().state), path)
+    assert not path.exists()
 
 
 def test_a_session_that_grows(record: Record) -> None:
