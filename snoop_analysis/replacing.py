@@ -23,19 +23,21 @@ AnyPath = str | PathLike[str]
 
 
 def check_outputs(paths: Iterable[AnyPath | None], inputs: Iterable[AnyPath] = ()) -> None:
-    """Refuse to write over what is read.
+    """Refuse to write over what is read, or what is written besides.
 
     Args:
-        paths: what is to be written; null is nothing.
+        paths: what is to be written; null is nothing. What takes several outputs, one after the
+            other, may be there more than once: a terminal, a pipe, an open descriptor.
         inputs: what is read besides captures, which need not be given. Of a directory, what is in
             it.
 
     Raises:
         OptionError: a path is one of these, by whatever name, or has the name of a session's file
-            in a session.
+            in a session; or two of ``paths`` are one file, by whatever names.
     """
     read = [_resolved(one) for one in inputs]
-    for given in (one for one in paths if one):
+    written = [one for one in paths if one]
+    for given in written:
         target = _resolved(given)
         if target.is_file() and any(_holds(one, target) for one in read):
             raise OptionError(f"{given} is what is read: write to another file")
@@ -43,6 +45,29 @@ def check_outputs(paths: Iterable[AnyPath | None], inputs: Iterable[AnyPath] = (
             raise OptionError(
                 f"{given} would be a file of the capture {target.parent}: write to another one"
             )
+    _check_apart([one for one in written if not _takes_several(Path(one))])
+
+
+def _check_apart(paths: Iterable[AnyPath]) -> None:
+    """Refuse two names of one file.
+
+    Raises:
+        OptionError: there are two.
+    """
+    known: dict[Path, AnyPath] = {}
+    for given in paths:
+        target = _resolved(given)
+        if target in known:
+            same = "" if Path(known[target]) == Path(given) else f", which is {known[target]}"
+            raise OptionError(f"two outputs would go to {given}{same}: write each to its own file")
+        known[target] = given
+
+
+def _takes_several(path: Path) -> bool:
+    """Whether what is written to a path stands behind what was written to it before."""
+    if not path.exists():
+        return False
+    return _descriptor(path) is not None or not (path.is_file() or path.is_dir())
 
 
 def _resolved(path: AnyPath) -> Path:

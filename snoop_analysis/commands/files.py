@@ -56,7 +56,7 @@ def command(
     from snoop_analysis.sqltext import statement
     from snoop_analysis.terminal import printable
 
-    check_outputs([output.parquet], [image])
+    check_outputs([output.file], [image])
     for sentence in add_inferred(replay, open_image(image, reference, platform)):
         print(f"! {printable(sentence)}", file=sys.stderr)
     output.print(replay.query(statement("with_inferred")))

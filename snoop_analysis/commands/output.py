@@ -36,6 +36,11 @@ class Output:
         """Whether a listing goes to standard output."""
         return self.parquet in (None, "-")
 
+    @property
+    def file(self) -> str | None:
+        """The name of the file that a listing goes to; null if it goes to standard output."""
+        return None if self.prints else self.parquet
+
     def print(
         self, relation: duckdb.DuckDBPyRelation, without: Mapping[str, str] | None = None
     ) -> None:

@@ -106,6 +106,8 @@ def command(
     **settings: Any,
 ) -> None:
     """Replay captures and report the files each container used."""
+    from snoop_analysis.replacing import check_outputs  # imports pyarrow
+
     arguments = replay_arguments(**settings)
     lists = bool(keys) or output != Output()
     _check(report_path, watch, lists and output.prints, lists or looks.wanted or strict)
@@ -113,6 +115,8 @@ def command(
         _watch(captures, skip_damaged, memory_limit, report_path, watch, arguments)
         return
     looks.check()
+    to_file = None if report_path is None or _is_standard_output(report_path) else report_path
+    check_outputs([to_file, looks.page, looks.plot, output.file])
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     looks.write(replay)
     if report_path is not None and lists:

@@ -134,7 +134,7 @@ def command(
     from snoop_analysis.listings import whole
     from snoop_analysis.replacing import check_outputs
 
-    written = [root_path, image_path, page, output.parquet, *(path for _, path in lists)]
+    written = [root_path, image_path, page, output.file, *(path for _, path in lists)]
     check_outputs(written, [image, *policies])
     answer = judge(
         open_capture(captures, skip_damaged, memory_limit),

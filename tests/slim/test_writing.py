@@ -160,6 +160,18 @@ def test_a_policy_is_not_written_over(capture: Path, image: Path, tmp_path: Path
         unused(capture, image, "--policy", policy, "--list", "keep", policy)
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["--list keep {0} --list tar {0}", "--list keep {0} --html {0}", "--write {0} --parquet {0}"],
+)
+def test_two_outputs_are_not_written_to_one_file(
+    capture: Path, image: Path, tmp_path: Path, options: str
+) -> None:
+    with pytest.raises(OptionError, match="two outputs would go to"):
+        unused(capture, image, *options.format(tmp_path / "x").split())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_writers_check_by_themselves(capture: Path, tmp_path: Path, image: Path) -> None:
     copy = str(tmp_path / "image.tar")
     Path(copy).write_bytes(image.read_bytes())
