@@ -144,11 +144,12 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
 def _lacks_its_beginning(session: Session, since: datetime | None) -> bool:
     """Whether events at the beginning of a session are gone, and no summary tells of them.
 
-    Those before ``since`` do not matter.
+    Those before ``since`` do not matter. Segments that are missing were not removed on purpose.
     """
     dropped = session.dropped
     if not dropped.segments:
-        return bool(session.segments) and session.segments[0].number > 1
+        numbers = [*(one.number for one in session.segments), *session.missing]
+        return min(numbers, default=1) > 1
     last = time_of(dropped.last_ts)
     if since and last and last < since:
         return False

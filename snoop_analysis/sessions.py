@@ -22,6 +22,7 @@ from snoop_format.summary import SUMMARY_FILE, Dropped, read_dropped
 Found = TypeVar("Found")
 Key = tuple[str, str]  # host and id of a session
 _NAMES: Final = "their names are events-00000001.parquet, events-00000002.parquet and so on"
+_MOST_RUNS: Final = 5  # of missing segments that a sentence names
 COMPACTING: Final = ".compacting"  # what a killed compaction leaves beside its session
 SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 
@@ -53,7 +54,8 @@ class Session:
     ``is_open`` is true where it says that the session has not ended.
     ``recovered_at`` is when another recorder finished it, its own having been killed.
     ``command`` are the words of what was run to be recorded; empty where it was none.
-    ``missing`` are the numbers of segments there should be between or among those there are.
+    ``missing`` are the numbers of segments that are not there though they are listed, or others on
+    both sides are.
     ``unrecorded_rings`` are the io_uring instances whose calls the kernel did not let be recorded.
     ``lost_results`` are calls through io_uring whose result was lost.
     ``left_running`` are processes of ``command`` that outlived the recording, and ``moved_out``
@@ -96,12 +98,6 @@ class Session:
     def rows(self) -> int:
         """Events in its segments."""
         return sum(one.rows for one in self.segments)
-
-    @property
-    def begins_later(self) -> bool:
-        """Whether segments at its beginning are gone."""
-        first = self.segments[0].number if self.segments else 1
-        return bool(self.dropped.segments) or first > 1
 
 
 @dataclass
@@ -209,9 +205,7 @@ class Finder:
         session = replace(session, segments=tuple(self._each_event_once(session.segments)))
         missing = _missing({number for number, _ in there}, set(listed), dropped)
         if missing:
-            numbers = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
-            gap = f"{directory} lacks segment {numbers}: its events are missing"
-            self.attempt(partial(_refuse, gap))
+            self.attempt(partial(_refuse, _gap(directory, missing)))
         return replace(session, missing=missing)
 
     def _dropped(self, directory: Path, said: dict[str, Any]) -> Dropped:
@@ -383,12 +377,32 @@ def _checksums(said: Fields) -> dict[int, int]:
 def _missing(there: set[int], listed: set[int], dropped: Dropped) -> tuple[int, ...]:
     """Numbers absent between the first and the last segment there is or ought to be.
 
-    Segments before the first may have been removed on purpose, unless it is said which were.
+    What ``session.json`` lists ought to be there: a recorder takes what it removes off the list
+    first. Segments before the first may have been removed on purpose, unless it is said which were.
     """
-    if not there:
-        return tuple(sorted(listed))
-    first = dropped.last_segment + 1 if dropped.segments else min(there)
-    return tuple(n for n in range(first, max(there | listed) + 1) if n not in there)
+    wanted = there | listed
+    if not wanted:
+        return ()
+    first = dropped.last_segment + 1 if dropped.segments else min(wanted)
+    return tuple(n for n in range(first, max(wanted) + 1) if n not in there)
+
+
+def _gap(directory: Path, missing: Sequence[int]) -> str:
+    """A sentence: how many segments are missing, and which."""
+    if len(missing) == 1:
+        return f"{directory} lacks segment {missing[0]}: its events are missing"
+    runs = _runs(missing)
+    which = ", ".join(runs[:_MOST_RUNS]) + (", …" if len(runs) > _MOST_RUNS else "")
+    return f"{directory} lacks {len(missing)} segments, {which}: their events are missing"
+
+
+def _runs(numbers: Sequence[int]) -> list[str]:
+    """Ascending numbers as ``1-3``, ``7``."""
+    known = set(numbers)
+    begins = [number for number in numbers if number - 1 not in known]
+    ends = [number for number in numbers if number + 1 not in known]
+    pairs = zip(begins, ends, strict=True)
+    return [f"{begin}-{end}" if begin < end else f"{begin}" for begin, end in pairs]
 
 
 def _words(said: Any) -> tuple[str, ...]:

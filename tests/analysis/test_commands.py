@@ -29,6 +29,7 @@ from snoop_format.session import (
 )
 
 from .conftest import Record, write_session
+from .summaries import remove_segments
 from .test_capture import write_in_commits, write_open
 
 ENDED: dict[str, Any] = {"started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T01:00:00Z"}
@@ -204,6 +205,52 @@ def test_verify(record: Record) -> None:
     done = run("verify", path)
     assert done.exit_code == 1
     assert str(path / sealed_name(2)) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ((1,), "lacks segment 1: its events are missing"),
+        ((3,), "lacks segment 3: its events are missing"),
+        ((8,), "lacks segment 8: its events are missing"),
+        ((1, 2, 3, 7), "lacks 4 segments, 1-3, 7: their events are missing"),
+        (tuple(range(1, 9)), "lacks 8 segments, 1-8: their events are missing"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, None])  # other writers need not say
+def test_segments_that_are_listed_ought_to_be_there(
+    record: Record, gone: tuple[int, ...], said: str, rows: int | None
+) -> None:
+    listed = [{"file": sealed_name(number), "rows": rows} for number in range(1, 9)]
+    path = record([{"path": f"/{n}"} for n in range(8)], segments=8)
+    write_listed(path, listed)
+    assert run("verify", path).exit_code == 0
+    for number in gone:
+        (path / sealed_name(number)).unlink()
+    done = run("verify", path)
+    assert (done.exit_code, f"{path} {said}" in done.stdout) == (1, True)
+    with pytest.raises(CaptureError, match=said):
+        Capture(path)
+    lacks = Capture(path, skip_damaged=True).replay().report().completeness
+    assert lacks.missing_segments == [f"{path.name} {number}" for number in gone]
+    assert (lacks.complete, lacks.earlier_segments_removed) == (False, [])
+
+
+def test_segments_that_were_removed_are_not_missing(record: Record) -> None:
+    """Their recorder may have been killed before it took them off the list, or removed the file."""
+    listed = [{"file": sealed_name(number), "rows": 1} for number in range(1, 5)]
+    path = record([{"path": f"/{n}"} for n in range(4)], segments=4)
+    remove_segments(path, 2)
+    write_listed(path, listed)
+    assert run("verify", path).exit_code == 0
+    (path / sealed_name(3)).unlink()
+    assert "lacks segment 3: its events are missing" in run("verify", path).stdout
+
+
+def write_listed(path: Path, listed: list[dict[str, Any]]) -> None:
+    """Have ``session.json`` list segments."""
+    said = json.loads((path / SESSION_FILE).read_text())
+    (path / SESSION_FILE).write_text(json.dumps(said | {"segments": listed}))
 
 
 @pytest.mark.parametrize("part", range(24))

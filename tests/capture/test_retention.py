@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The oldest segments go, what they held is not forgotten, and the rest is untouched."""
 
+import itertools
 import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from snoop_capture import retention as removal
 from snoop_capture.limits import Limits, Retention, Rotation
 from snoop_capture.observer import Observer
 from snoop_capture.retention import Keeper
 from snoop_capture.sessions import new_session
 from snoop_capture.storage import SessionWriter
-from snoop_format.session import read_session, segments
+from snoop_format.session import read_session, sealed_name, segments
 from snoop_format.summary import KEYS, SUMMARY, SUMMARY_FILE, Dropped, read_dropped
 from tests.capture.batches import batch, numbers
 from tests.capture.recording import read_events
@@ -218,6 +221,40 @@ def test_cut_short_it_is_finished_the_next_time(tmp_path: Path, step: str) -> No
     assert (dropped.rows, dropped.segments, dropped.last_segment) == (300, 3, 3)
     assert pa.compute.sum(pq.read_table(session / SUMMARY_FILE)["count"]).as_py() == 300
     assert read_session(session)["segments"] == []
+
+
+@pytest.mark.parametrize("summarizes", [True, False])
+@pytest.mark.parametrize("steps", range(6))
+def test_cut_short_at_any_step_each_listed_segment_is_there_or_said_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, summarizes: bool
+) -> None:
+    """Else a reader takes it for missing."""
+    session = recorded(tmp_path, "a", 4)
+    taken = itertools.count()
+
+    def cut(step: Callable[..., Any]) -> Callable[..., Any]:
+        def killed_or(*arguments: Any, **options: Any) -> Any:
+            if next(taken) >= steps:
+                raise KeyboardInterrupt
+            return step(*arguments, **options)
+
+        return killed_or
+
+    for owner, name in (
+        (removal, "write_summary"),
+        (removal, "write_session"),
+        (Path, "unlink"),
+    ):
+        monkeypatch.setattr(owner, name, cut(getattr(owner, name)))
+    bounds = replace(ALL, max_size=size(session) // 2, keep_summary=summarizes)
+    with suppress(KeyboardInterrupt):
+        keep(session, bounds)
+    monkeypatch.undo()
+    said = read_session(session)
+    dropped = read_dropped(session, said)
+    there = {path.name for _, path in segments(session)}
+    removed = {sealed_name(number) for number in range(1, 5) if dropped.holds(number)}
+    assert {entry["file"] for entry in said["segments"]} <= there | removed
 
 
 def test_sessions_that_have_ended_go_before_the_own_one(tmp_path: Path) -> None:
