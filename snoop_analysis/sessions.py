@@ -23,6 +23,7 @@ Found = TypeVar("Found")
 Key = tuple[str, str]  # host and id of a session
 _NAMES: Final = "their names are events-00000001.parquet, events-00000002.parquet and so on"
 _MOST_RUNS: Final = 5  # of missing segments that a sentence names
+_MOST_MISSING: Final = 100_000  # segments: where more are, a number is no segment's
 COMPACTING: Final = ".compacting"  # what a killed compaction leaves beside its session
 SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
 
@@ -203,7 +204,7 @@ class Finder:
             summary=self.attempt(partial(summary_file, summary)) if summary.exists() else None,
         )
         session = replace(session, segments=tuple(self._each_event_once(session.segments)))
-        missing = _missing({number for number, _ in there}, set(listed), dropped)
+        missing = _missing(directory, {number for number, _ in there}, set(listed), dropped)
         if missing:
             self.attempt(partial(_refuse, _gap(directory, missing)))
         return replace(session, missing=missing)
@@ -374,16 +375,26 @@ def _checksums(said: Fields) -> dict[int, int]:
     return {number: crc for number, crc in found.items() if crc is not None}
 
 
-def _missing(there: set[int], listed: set[int], dropped: Dropped) -> tuple[int, ...]:
+def _missing(
+    directory: Path, there: set[int], listed: set[int], dropped: Dropped
+) -> tuple[int, ...]:
     """Numbers absent between the first and the last segment there is or ought to be.
 
     What ``session.json`` lists ought to be there: a recorder takes what it removes off the list
     first. Segments before the first may have been removed on purpose, unless it is said which were.
+
+    Raises:
+        CaptureError: there are more than a recorder can have written.
     """
     wanted = there | listed
     if not wanted:
         return ()
     first = dropped.last_segment + 1 if dropped.segments else min(wanted)
+    if max(wanted) - first - len(there) > _MOST_MISSING:
+        raise CaptureError(
+            f"{directory} is damaged: its segments are numbered from {first} to {max(wanted)}, and "
+            f"it has only {len(there)} of them"
+        )
     return tuple(n for n in range(first, max(wanted) + 1) if n not in there)
 
 

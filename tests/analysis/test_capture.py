@@ -365,6 +365,15 @@ def test_null_is_as_good_as_absent(record: Record) -> None:
     assert Capture(path).replay().report().completeness.complete
 
 
+def test_segments_numbered_as_no_recorder_does(record: Record) -> None:
+    """To name all that are missing would take all memory."""
+    listed = [{"file": sealed_name(number)} for number in (1, 99_999_999)]
+    path = says(record([{"path": "/a"}]), {"segments": listed})
+    with pytest.raises(CaptureError, match="and it has only 1 of them"):
+        Capture(path)
+    assert Capture(path, skip_damaged=True).left_out
+
+
 def test_a_listed_segment_is_missing_whatever_else_is_said_of_it(record: Record) -> None:
     listed = [{"file": sealed_name(number)} for number in (1, 2)]
     path = says(record([{"path": "/a"}]), {"segments": listed})
