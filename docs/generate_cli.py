@@ -40,7 +40,7 @@ ANALYZE = """# The replayer
 | exit code | |
 |---|---|
 | 0 | done |
-| 1 | a problem: no capture, damage, a value that cannot be, a file that cannot be written; the sentence says which |
+| 1 | a problem: no capture, damage, a value that cannot be, no room; it says which |
 | 2 | an option or a command that there is not, or without what it needs |
 | 3 | with `--strict`: done, but something is known to be missing from the answer |
 | 141 | nobody reads what is printed any more (`| head`): ended as SIGPIPE ends programs |
