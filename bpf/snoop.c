@@ -776,6 +776,13 @@ static inline void read_dentry(struct call *call)
 {
 	call->version = load32(call->here.dentry + AT_dentry__d_seq);
 }
+
+/* What a dentry is in, and how often it has been renamed. */
+static inline u64 read_parent(struct call *call, u64 dentry, u32 *version)
+{
+	*version = load32(dentry + AT_dentry__d_seq);
+	return load(dentry + AT_dentry__d_parent);
+}
 #else
 #define DENTRY(call, field) (*(u64 *)((call)->dentry + AT_dentry__##field))
 
@@ -783,6 +790,14 @@ static inline void read_dentry(struct call *call)
 {
 	bpf_probe_read_kernel(call->dentry, DENTRY_BYTES, (void *)call->here.dentry);
 	call->version = DENTRY(call, d_seq);
+}
+
+static inline u64 read_parent(struct call *call, u64 dentry, u32 *version)
+{
+	call->here.dentry = dentry;
+	read_dentry(call);
+	*version = call->version;
+	return DENTRY(call, d_parent);
 }
 #endif
 
@@ -1226,24 +1241,27 @@ static inline void begin_check(struct call *call)
  */
 static inline int check(struct call *call)
 {
-	u64 checked = call->checked, dentry, parent;
+	u64 checked = call->checked, dentry = call->here.dentry, parent;
+	u64 mount_root = call->mount_root, end = call->end.dentry;
+	u32 version;
 
 	for (int i = 0; i < STEPS_PER_CHECK; i++) {
-		dentry = call->here.dentry;
-		if (dentry == call->end.dentry && call->here.mount == call->end.mount)
+		if (dentry == end && call->here.mount == call->end.mount)
 			return checked == call->passed ? WALK_WHOLE : WALK_BROKEN;
-		if (dentry == call->mount_root) {
+		if (dentry == mount_root) {
 			if (leave_mount(call) == WALK_BROKEN)
 				return WALK_BROKEN;
+			dentry = call->here.dentry;
+			mount_root = call->mount_root;
 			continue;
 		}
-		read_dentry(call);
-		parent = DENTRY(call, d_parent);
-		checked = pass(checked, dentry, call->version);
+		parent = read_parent(call, dentry, &version);
+		checked = pass(checked, dentry, version);
 		if (parent == dentry)
 			return WALK_BROKEN;
-		call->here.dentry = parent;
+		dentry = parent;
 	}
+	call->here.dentry = dentry;
 	call->checked = checked;
 	return WALK_ON;
 }
