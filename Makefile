@@ -61,7 +61,15 @@ lab: setup ## open the notebooks in JupyterLab, on this machine alone; no root n
 	  --LabApp.app_settings_dir=$(CURDIR)/notebooks/lab $(LAB_OPTIONS)
 
 test: test-packages setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
-	$(BIN)/python -m pytest
+	@# What needs no ring to itself runs on two CPUs; the recorder's tests come last, and alone.
+	@beside=$$(mktemp); trap 'rm -f "$$beside"' EXIT; failed=; \
+	$(BIN)/python -m pytest tests/slim tests/look >"$$beside" 2>&1 & other=$$!; \
+	$(BIN)/python -m pytest --ignore=tests/slim --ignore=tests/look --ignore=tests/capture \
+	  || failed=1; \
+	wait $$other || failed=1; \
+	cat "$$beside"; \
+	$(BIN)/python -m pytest tests/capture || failed=1; \
+	[ -z "$$failed" ]
 
 prove-slim: test-packages setup ## slim services for real and run them: sizes, and what breaks without a rule
 	$(BIN)/python -m bench.prove_slim
