@@ -10,7 +10,8 @@
  *        v                                                   |  a call's second path
  *   walk       names a directory, child first, up to the     |
  *        |     root: the base of a relative path, what an    |
- *        |     open led to, the task's executable            |
+ *        |     open led to, the task's executable; twice, to |
+ *        |     see that nothing was moved meanwhile          |
  *        v                                                   |
  *   publish()  shows the row to the reader  -----------------+
  *
@@ -1548,7 +1549,10 @@ static inline void find_written(struct call *call, struct spec *spec, bool compa
 	if (words == OUTPUT_ARGS) /* struct xattr_args { u64 value; u32 size, flags; } */
 		bpf_probe_read_user(&call->written_from, sizeof(u64), (void *)call->written_from);
 	call->written_to = call->written_from;
-	call->written_to += words - 1u < OUTPUT_SPECIAL - 1u ? words * 4 : written_size(call, words);
+	if (words && words < OUTPUT_SPECIAL)
+		call->written_to += words * 4;
+	else
+		call->written_to += written_size(call, words);
 }
 
 /*

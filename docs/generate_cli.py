@@ -41,7 +41,7 @@ ANALYZE = """# The replayer
 |---|---|
 | 0 | done |
 | 1 | a problem: no capture, damage, a value that cannot be, no room; it says which |
-| 2 | an option or a command that there is not, or without what it needs |
+| 2 | a mistake in the form of the command line: no such option, no number where one has to be |
 | 3 | with `--strict`: done, but something is known to be missing from the answer |
 | 141 | nobody reads what is printed any more (`| head`): ended as SIGPIPE ends programs |
 

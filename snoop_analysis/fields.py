@@ -20,12 +20,12 @@ class Fields:
 
     Attributes:
         path: the file.
-        said: the table.
+        values: the table.
         place: what stands before the names of its fields, ``io_uring.`` for one.
     """
 
     path: Path
-    said: dict[str, Any]
+    values: dict[str, Any]
     place: str = ""
 
     def number(self, name: str, most: int = _MOST) -> int | None:
@@ -34,7 +34,7 @@ class Fields:
         Raises:
             CaptureError: it is none.
         """
-        value = self.said.get(name)
+        value = self.values.get(name)
         if value is not None and not _is_number(value, most):
             raise self.damage(f"{self.place}{name} is not a whole number from 0 to {most}")
         return value
@@ -53,7 +53,7 @@ class Fields:
         Raises:
             CaptureError: it is no table of such.
         """
-        value = self.said.get(name)
+        value = self.values.get(name)
         if value is None:
             return {}
         if not isinstance(value, dict) or not all(_is_number(one, _MOST) for one in value.values()):
@@ -66,7 +66,7 @@ class Fields:
         Raises:
             CaptureError: it is neither.
         """
-        value = self.said.get(name)
+        value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
             raise self.damage(f"{self.place}{name} is neither true nor false")
         return value
@@ -77,7 +77,7 @@ class Fields:
         Raises:
             CaptureError: it is none.
         """
-        value = self.said.get(name)
+        value = self.values.get(name)
         time = time_of(value)
         if value is not None and time is None:
             raise self.damage(f"{self.place}{name} is not a time like 2026-01-31T12:00:00Z")
@@ -89,7 +89,7 @@ class Fields:
         Raises:
             CaptureError: it is none.
         """
-        value = self.said.get(name)
+        value = self.values.get(name)
         if value is not None and not isinstance(value, dict):
             raise self.damage(f"{self.place}{name} is not a table")
         return Fields(self.path, value or {}, f"{self.place}{name}.")
@@ -100,7 +100,7 @@ class Fields:
         Raises:
             CaptureError: it is none.
         """
-        value = [] if self.said.get(name) is None else self.said[name]
+        value = [] if self.values.get(name) is None else self.values[name]
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             raise self.damage(f"{self.place}{name} is not a list of tables")
         return [
@@ -110,7 +110,7 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """A text; null where it is none: what a name says decides nothing."""
-        return text_of(self.said.get(name))
+        return text_of(self.values.get(name))
 
     def damage(self, what: str) -> CaptureError:
         """The error that says what is wrong."""

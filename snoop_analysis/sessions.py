@@ -181,7 +181,7 @@ class Finder:
         said = Fields(directory / session_files.SESSION_FILE, session_files.read_session(directory))
         for misnamed in session_files.misnamed_segments(directory):
             self.attempt(partial(_refuse, f"{misnamed} is no segment: {_NAMES}"))
-        dropped = self._dropped(directory, said.said)
+        dropped = self._dropped(directory, said.values)
         listed = {
             number: entry for number, entry in _listed(said).items() if not dropped.holds(number)
         }
@@ -334,13 +334,13 @@ def _session(directory: Path, said: Fields, **parts: Any) -> Session:
         boot_id=said.text("boot_id"),
         pod_name=said.text("pod_name") or said.text("pod"),
         namespace=said.text("namespace"),
-        started_at=time_of(said.said.get("started_at")),
+        started_at=time_of(said.values.get("started_at")),
         ended_at=said.time("ended_at"),
-        is_open=said.said.get("ended_at", "") is None,
-        recovered_at=time_of(said.said.get("recovered_at")),
-        command=_words(said.said.get("command")),
+        is_open=said.values.get("ended_at", "") is None,
+        recovered_at=time_of(said.values.get("recovered_at")),
+        command=_words(said.values.get("command")),
         containers=tuple(_containers(said.tables("containers"))),
-        lists_containers=said.said.get("containers") is not None,
+        lists_containers=said.values.get("containers") is not None,
         losses=said.counts("losses"),
         unrecorded_rings=_unrecorded_rings(said.table("io_uring")),
         lost_results=said.counts("defects").get(RESULT_LOST, 0),
@@ -436,7 +436,7 @@ def _containers(entries: Iterable[Fields]) -> Iterator[Container]:
             cgroup_path=entry.text("cgroup_path") or "",
             image=entry.text("image"),
             image_digest=entry.text("image_digest"),
-            mounts=_mounts(entry.said.get("mounts")),
+            mounts=_mounts(entry.values.get("mounts")),
             running=entry.count("running"),
         )
 

@@ -18,7 +18,7 @@ from .conftest import Record
 from .test_capture import write_open
 
 EVENTS = [{"path": f"/{n}", "base": "/b", "ret": n % 3 - 1} for n in range(50)]
-QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EDITS = st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=8)), min_size=1, max_size=4)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 JSON = st.recursive(

@@ -40,7 +40,7 @@ def as_event(cgroup_id: int, path: bytes) -> Event:
         return {"cgroup_id": cgroup_id, "path": "?", "path_bytes": path}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     EVENTS,
     st.integers(0, 5),

@@ -47,7 +47,7 @@ def comparable(report: Report) -> dict[str, Any]:
     return said
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=EVENTS, cut=st.integers(0, 40), bound=st.integers(0, 4))
 def test_prefix_and_rest_are_all(record: Record, events: list[Event], cut: int, bound: int) -> None:
     same: dict[str, Any] = {"containers": CONTAINERS, "session_id": "s", "boot_id": "b"}

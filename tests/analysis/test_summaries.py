@@ -67,7 +67,7 @@ def comparable(report: Report) -> dict[str, Any]:
     return said
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=EVENTS, segments=st.integers(1, 5), removed=st.integers(1, 5), found=st.booleans())
 def test_an_answer_is_the_same_without_the_segments(
     record: Record, events: list[Event], segments: int, removed: int, found: bool
@@ -105,7 +105,7 @@ def in_lists_sorted(value: Any) -> Any:
     return tuple(map(in_lists_sorted, value)) if isinstance(value, tuple) else value
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     names=st.lists(st.integers(0, 9), min_size=4, max_size=60),
     removed=st.integers(1, 3),

@@ -267,9 +267,9 @@ def test_the_names_of_a_base_are_of_one_moment(
     record: Recorder, build: Build, tmp_path: Path
 ) -> None:
     ring = ("--ring-buffer-size", "64M")
-    recording = record([build("swapping"), "100000"], *ring, cwd=tmp_path)
+    recording = record([build("swapping"), "200000"], *ring, cwd=tmp_path)
     rows = [row for row in recording.rows if str(row["path"]).startswith("probe")]
-    assert len(rows) == 100_000
+    assert len(rows) == 200_000
     bases = {row["base"] for row in rows if row["note"] != UNRESOLVED_BASE}
     assert bases == {f"{tmp_path}/b/{'x/' * 60}leaf", f"{tmp_path}/q/leaf"}
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cgroups that appear, restart or nest while recording are seen from their first event."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import pytest
 
+from snoop_capture.cgroups import CommandCgroup
+from snoop_capture.run import _Containers
 from tests.capture.recording import Recorder, Recording
 from tests.capture.trees import inside, made
 
@@ -63,7 +67,7 @@ def test_a_cgroup_that_lies_deep(record: Recorder, tree: Path) -> None:
 def test_cgroups_that_are_removed_all_the_time(record: Recorder) -> None:
     """The recorder looks at their directories meanwhile."""
     churn = """
-        for i in $(seq 300); do
+        for i in $(seq 1000); do
             mkdir "$own/$((i % 2))"
             (echo $BASHPID > "$own/$((i % 2))/cgroup.procs"; [ -e "/probe/$i" ])
             rmdir "$own/$((i % 2))" 2>/dev/null || exit 3
@@ -71,8 +75,27 @@ def test_cgroups_that_are_removed_all_the_time(record: Recorder) -> None:
     """
     recording = record(["bash", "-c", FIND_OWN + churn])
     assert recording.code == 0, recording.stderr
-    assert len({path for path in recording.paths if str(path).startswith("/probe/")}) == 300
+    assert len({path for path in recording.paths if str(path).startswith("/probe/")}) == 1000
     assert recording.session["ended_at"]
+
+
+class Removing(CommandCgroup):
+    """One of which each cgroup below is removed when it has just been found."""
+
+    def descendants(self) -> Iterator[Path]:
+        for directory in super().descendants():
+            if directory != self.directory:
+                directory.rmdir()
+            yield directory
+
+
+def test_a_cgroup_that_is_removed_when_it_was_just_found() -> None:
+    with Removing(f"snoop-test-removing-{os.getpid()}") as group:
+        (group.directory / "below").mkdir()
+        assert len(_Containers(group, "command").known) == 1
+        (group.directory / "below").mkdir()
+        assert group.release() == 0
+    assert not group.directory.exists()
 
 
 def test_every_cgroup_is_in_the_session(recording: Recording) -> None:
