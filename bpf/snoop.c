@@ -53,6 +53,20 @@
 #define MAX_LEVELS 64 /* of the tree, that are looked at from a cgroup up */
 #define WALKS_PER_ROW 15 /* of two in a chain of programs, which has at most 32 (MAX_TAIL_CALL_CNT) */
 
+/*
+ * The kernel's helpers of these names, declared once more: where BCC sees a call of its own
+ * declaration, it goes through all of the kernel's symbols to learn whether there is such a helper,
+ * which takes longer than to compile this; and where it may not see them, it calls another helper,
+ * to which a program's bad pointer may be an address in the kernel.
+ */
+static long (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
+static long (*read_user_str)(void *to, u32 size, const void *from) =
+	(void *)BPF_FUNC_probe_read_user_str;
+static long (*read_kernel)(void *to, u32 size, const void *from) =
+	(void *)BPF_FUNC_probe_read_kernel;
+static long (*read_kernel_str)(void *to, u32 size, const void *from) =
+	(void *)BPF_FUNC_probe_read_kernel_str;
+
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
 struct spec {
 	u8 wanted; /* by the native or by the 32-bit table: one load sends all others away */
@@ -258,7 +272,7 @@ static inline u64 load(u64 address)
 {
 	u64 value = 0;
 
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	read_kernel(&value, sizeof(value), (void *)address);
 	return value;
 }
 
@@ -266,7 +280,7 @@ static inline u32 load32(u64 address)
 {
 	u32 value = 0;
 
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	read_kernel(&value, sizeof(value), (void *)address);
 	return value;
 }
 #endif
@@ -304,8 +318,9 @@ static inline struct block *get_block(struct control *ctl)
  * What is known of the current task, and of the call that it makes. Each call of a helper costs as
  * much as a good part of this program; since Linux 5.15 the verifier knows the types of these
  * structures, and lets their fields be loaded without one. `field` is for what current_task() has
- * given, and for what that leads to. `word` is for what task_of() leads to, which may have been kept
- * in memory: its type is lost then, and not needed either.
+ * given, and for what that leads to; the verifier searches all of the kernel's types, for a millisecond
+ * or two, each time that such a field leads to another structure. `word` is for what task_of() leads
+ * to, which may have been kept in memory: its type is lost then, and not needed either.
  */
 #ifdef KNOWN_TYPES
 static inline u64 current_task(void)
@@ -397,9 +412,9 @@ static inline u64 take_untold(u64 key)
 static inline u64 own_cgroup_id(u64 task)
 {
 #ifdef KNOWN_TYPES
-	u64 cgroup = field(field(task, AT_task_struct__cgroups), AT_css_set__dfl_cgrp);
+	u64 cgroup = word(word(task, AT_task_struct__cgroups), AT_css_set__dfl_cgrp);
 
-	return field(field(cgroup, AT_cgroup__kn), AT_kernfs_node__id);
+	return word(word(cgroup, AT_cgroup__kn), AT_kernfs_node__id);
 #else
 	return bpf_get_current_cgroup_id();
 #endif
@@ -444,7 +459,7 @@ static inline bool is_below_traced(struct config *cfg)
  */
 static inline u64 traced_cgroup(struct config *cfg, u64 task)
 {
-	u64 id = own_cgroup_id(task), known = 0;
+	u64 id = own_cgroup_id(task), known = 0, now;
 	/* Read first: when recording begins meanwhile, no earlier verdict is taken for one of after. */
 	u32 count = *(volatile u32 *)&cfg->roots;
 	struct control *ctl = get_control();
@@ -457,8 +472,9 @@ static inline u64 traced_cgroup(struct config *cfg, u64 task)
 	if (known >> 1 != (id << (VERDICT_BITS - 1) | count)) {
 		known = is_below_traced(cfg);
 		known |= id << VERDICT_BITS | count << 1;
-		if (own_cgroup_id(task) != id) /* it has been moved, and the verdict is about that */
-			id = own_cgroup_id(task);
+		now = own_cgroup_id(task);
+		if (now != id) /* it has been moved, and the verdict is about that */
+			id = now;
 		else if (!(id >> (64 - VERDICT_BITS)))
 			ctl->verdict = known;
 	}
@@ -610,12 +626,11 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 	if (!address || at >= PATH_BYTES)
 		return -1;
 	if (call->act & ACT_SOCKET)
-		got = bpf_probe_read_user_str(block->area + at, (call->path_bytes & 127) + 1,
-					      (void *)address);
+		got = read_user_str(block->area + at, (call->path_bytes & 127) + 1, (void *)address);
 	else if (call->kernel_path)
-		got = bpf_probe_read_kernel_str(block->area + at, PATH_READ, (void *)address);
+		got = read_kernel_str(block->area + at, PATH_READ, (void *)address);
 	else
-		got = bpf_probe_read_user_str(block->area + at, PATH_READ, (void *)address);
+		got = read_user_str(block->area + at, PATH_READ, (void *)address);
 	if (got < 0 || got == PATH_READ)
 		return -1;
 	if (got == 0) /* an empty path, from older kernels */
@@ -658,7 +673,7 @@ static inline void keep_request(struct call *call, struct block *block, u64 n)
 	opaque(at);
 	if (at > AREA_BYTES - sizeof(ids) || n >= ROWS)
 		return;
-	bpf_probe_read_kernel(block->area + at, sizeof(ids), ids);
+	read_kernel(block->area + at, sizeof(ids), ids);
 	block->real_from[n] = at;
 	block->real_to[n] = at + sizeof(ids);
 	block->names_end += sizeof(ids);
@@ -750,7 +765,7 @@ static inline u64 path_of_fd(struct call *call, s32 fd)
 static inline void read_location(struct location *location, u64 path)
 {
 #if AT_path__mnt == 0 && AT_path__dentry == 8 && !defined(CAST_FUNCTION)
-	bpf_probe_read_kernel(location, sizeof(*location), (void *)path);
+	read_kernel(location, sizeof(*location), (void *)path);
 #else /* also of a kernel with RANDSTRUCT */
 	location->mount = load(path + AT_path__mnt);
 	location->dentry = load(path + AT_path__dentry);
@@ -789,7 +804,7 @@ static inline u64 read_parent(struct call *call, u64 dentry, u32 *version)
 
 static inline void read_dentry(struct call *call)
 {
-	bpf_probe_read_kernel(call->dentry, DENTRY_BYTES, (void *)call->here.dentry);
+	read_kernel(call->dentry, DENTRY_BYTES, (void *)call->here.dentry);
 	call->version = DENTRY(call, d_seq);
 }
 
@@ -1130,7 +1145,7 @@ static inline long append_name(struct call *call, struct block *block, u64 at, u
 	long got;
 
 	if (name != call->here.dentry + AT_dentry__short_name || length >= SHORT_NAME_BYTES) {
-		got = bpf_probe_read_kernel_str(block->area + at, NAME_BYTES, (void *)name);
+		got = read_kernel_str(block->area + at, NAME_BYTES, (void *)name);
 		return got == (long)length + 1 ? got : 0;
 	}
 #ifdef CAST_FUNCTION
@@ -1499,7 +1514,7 @@ static inline void copy_regs(struct call *call, u64 regs)
 	for (int i = 0; i < REGS_WORDS; i++)
 		call->regs[i] = field(regs, REGS_FROM + i * sizeof(u64));
 #else
-	bpf_probe_read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
+	read_kernel(call->regs, sizeof(call->regs), (void *)(regs + REGS_FROM));
 #endif
 }
 
@@ -1532,7 +1547,7 @@ static inline u64 written_size(struct call *call, u8 words)
 	if (call->ret < 0)
 		return MOST_RETURNED;
 	if (words == OUTPUT_HANDLE) { /* struct file_handle { u32 handle_bytes; int type; ... } */
-		bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call->written_from);
+		read_user(&bytes, sizeof(bytes), (void *)call->written_from);
 		bytes += 2 * sizeof(u32);
 	}
 	return bytes;
@@ -1547,7 +1562,7 @@ static inline void find_written(struct call *call, struct spec *spec, bool compa
 		return;
 	call->written_from = argument(call, spec->output, compat);
 	if (words == OUTPUT_ARGS) /* struct xattr_args { u64 value; u32 size, flags; } */
-		bpf_probe_read_user(&call->written_from, sizeof(u64), (void *)call->written_from);
+		read_user(&call->written_from, sizeof(u64), (void *)call->written_from);
 	call->written_to = call->written_from;
 	if (words && words < OUTPUT_SPECIAL)
 		call->written_to += words * 4;
@@ -1594,7 +1609,7 @@ static inline bool find_socket_path(struct call *call)
 	call->path_bytes = length;
 	if (length - 1 >= SOCKET_PATH_BYTES)
 		return false;
-	if (bpf_probe_read_user(head, sizeof(head), (void *)call->path[0]))
+	if (read_user(head, sizeof(head), (void *)call->path[0]))
 		return call->ret >= 0; /* the kernel could read it: the row says that this could not */
 	call->path[0] += sizeof(u16);
 	return *(u16 *)head == AF_UNIX && head[sizeof(u16)];
@@ -1614,7 +1629,7 @@ static inline void read_open_how(struct call *call)
 {
 	u64 how[3] = {};
 
-	if (bpf_probe_read_user(how, sizeof(how), (void *)call->flags))
+	if (read_user(how, sizeof(how), (void *)call->flags))
 		call->kind |= KIND_NO_FLAGS;
 	call->flags = how[0];
 	if (how[2] & RESOLVE_IN_ROOT)
@@ -1712,7 +1727,7 @@ static inline void take_apart_fd_path(struct call *call)
 	u32 fd = 0;
 	u64 at = FD_PATH_PREFIX;
 
-	bpf_probe_read_kernel_str(text, sizeof(text), (void *)call->path[0]);
+	read_kernel_str(text, sizeof(text), (void *)call->path[0]);
 	for (; at < sizeof(text) - 1; at++) {
 		if (text[at] < '0' || text[at] > '9')
 			break;
@@ -1828,7 +1843,7 @@ static inline u32 uring_kind(u64 req)
 {
 	u32 opcode = 0;
 
-	bpf_probe_read_kernel(&opcode, 1, (void *)(req + AT_io_kiocb__opcode));
+	read_kernel(&opcode, 1, (void *)(req + AT_io_kiocb__opcode));
 	return URING + opcode;
 }
 
