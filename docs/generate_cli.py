@@ -40,8 +40,8 @@ ANALYZE = """# The replayer
 | exit code | |
 |---|---|
 | 0 | done |
-| 1 | a problem: no capture, damage, a value that cannot be, no room; it says which |
-| 2 | a mistake in the form of the command line: no such option, no number where one has to be |
+| 1 | a problem: no capture, damage, no room; it says which |
+| 2 | a mistake on the command line or in `--config`: no such option, key or container, no such value |
 | 3 | with `--strict`: done, but something is known to be missing from the answer |
 | 141 | nobody reads what is printed any more (`| head`): ended as SIGPIPE ends programs |
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import click
 
-from snoop_analysis.errors import AnalysisError
+from snoop_analysis.errors import AnalysisError, OptionError
 
 OK: Final = 0
 PROBLEM: Final = 1
+MISTAKE: Final = 2  # as click has it for what it finds itself
 # What a shell says of a program that SIGPIPE ended.
 NOBODY_READS: Final = 141
 
@@ -139,7 +140,7 @@ def main() -> None:
         from snoop_analysis.terminal import printable
 
         print(f"snoop-analyze: {printable(_sentence(error))}", file=sys.stderr)
-        status = PROBLEM
+        status = MISTAKE if isinstance(error, OptionError) else PROBLEM
     sys.exit(status if isinstance(status, int) else OK)
 
 

@@ -214,7 +214,7 @@ def test_bad_input(arguments: list[str], status: int, sentence: str) -> None:
 )
 def test_bad_values(record: Record, arguments: list[str], sentence: str) -> None:
     done = analyze(record(EVENTS), *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"snoop-analyze: {sentence}")
     assert len(done.stderr.splitlines()) == 1
 
@@ -222,7 +222,7 @@ def test_bad_values(record: Record, arguments: list[str], sentence: str) -> None
 @pytest.mark.parametrize("seconds", ["nan", "inf", "1e11"])
 def test_seconds_that_are_none(record: Record, seconds: str) -> None:
     done = analyze("startup", record(EVENTS), "--seconds", seconds)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "seconds cannot be" in done.stderr.splitlines()[-1]
 
 
@@ -241,7 +241,7 @@ def test_the_least_memory_is_enough(record: Record, tmp_path: Path) -> None:
 
 def test_no_such_key(record: Record) -> None:
     done = analyze(record(EVENTS), "--by", "colour")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no breakdown by 'colour'; choose from syscall" in done.stderr
 
 
@@ -307,7 +307,7 @@ def test_no_file_of_a_session_is_written_over(record: Record, words: list[str], 
         there[path / "link.svg"] = there[path / name]
         name = "link.svg"
     done = analyze(*command, path, option, path / name)
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert f"{path / name} would be a file of the capture {path}: write to" in done.stderr
     assert {one: one.read_bytes() for one in path.iterdir()} == there
 

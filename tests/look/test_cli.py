@@ -37,11 +37,11 @@ def test_one_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--plot", "out.pdf"], 1, "out.pdf is no picture's name: it has to end with .png or .svg"),
+        (["--plot", "out.pdf"], 2, "out.pdf is no picture's name: it has to end with .png or .svg"),
         (["--picture", "lru"], 2, "--picture needs --plot FILE"),
         (["--plot", "out.png", "--picture", "pie"], 2, "'pie' is not one of 'overview'"),
         (["--html", "/proc/no/report.html"], 1, "cannot use /proc/no"),
-        (["--html", "-"], 1, "--html needs the name of a file"),
+        (["--html", "-"], 2, "--html needs the name of a file"),
         (["--html", "/"], 2, "'/' is a directory"),
         (["--report", "a", "--watch", "9s", "--html", "b"], 2, "it takes no --html"),
     ],
