@@ -41,7 +41,7 @@ ANALYZE = """# The replayer
 |---|---|
 | 0 | done |
 | 1 | a problem: no capture, damage, no room; it says which |
-| 2 | a mistake on the command line or in `--config`: no such option, key or container, no such value |
+| 2 | a mistake on the command line or in `--config`: no such option, key, container or value |
 | 3 | with `--strict`: done, but something is known to be missing from the answer |
 | 141 | nobody reads what is printed any more (`| head`): ended as SIGPIPE ends programs |
 
