@@ -137,8 +137,8 @@ def load(
     """
     registers = offsets.registers(kernel)
     known = macros | _macros(kernel, registers, events, form)
-    program = _compile(bcc, known)
-    if "CAST_FUNCTION" in known:
+    program = _compile(bcc, known, form)
+    if form is Form.CAST:
         kernel_calls.mark(bcc, program, known["CAST_FUNCTION"])
     hooks = dict(_hooks(kernel, events))
     raw_tracepoint = bcc.BPF.RAW_TRACEPOINT
@@ -207,12 +207,14 @@ def _bpf_directory() -> Path:
     return next(d for d in (here / "bpf", here.parent / "bpf") if (d / "snoop.c").exists())
 
 
-def _compile(bcc: Any, macros: dict[str, int]) -> Any:
+def _compile(bcc: Any, macros: dict[str, int], form: Form) -> Any:
     flags = [f"-D{name}={value}" for name, value in macros.items()]
     flags += ["-Wno-macro-redefined", "-Wno-duplicate-decl-specifier"]
     flags += ["-fno-unroll-loops", "-g0"]  # compiles, and is verified, in half of the time
-    # BCC has it optimized by itself: what clang does before takes as long, and makes slower code.
-    flags += ["-Xclang", "-disable-llvm-passes"]
+    if form is Form.CAST:
+        # BCC has it optimized by itself: what clang does before takes as long, and makes slower
+        # code; but without it verifiers of older kernels lose track of a bound.
+        flags += ["-Xclang", "-disable-llvm-passes"]
     try:
         return bcc.BPF(src_file=str(_bpf_directory() / "snoop.c").encode(), cflags=flags)
     except Exception as error:  # BCC raises nothing narrower

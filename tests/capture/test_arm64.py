@@ -47,10 +47,11 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> KernelTypes:
 def test_the_program_is_accepted(kernel: KernelTypes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BCC_KERNEL_SOURCE", os.fspath(loader._bpf_directory() / "include"))
     bcc: Any = pytest.importorskip("bcc")
+    form = offsets.Form.UNTYPED
     macros = layout_here(1 << 20).macros() | loader._macros(
-        kernel, offsets.registers(kernel), events=False, form=offsets.Form.UNTYPED
+        kernel, offsets.registers(kernel), events=False, form=form
     )
-    program = loader._compile(bcc, macros)
+    program = loader._compile(bcc, macros, form)
     for name in PROGRAMS:
         if name != "on_prepare_exec" or kernel.has_tracepoint("sched_prepare_exec"):
             assert loader._function(program, name, bcc.BPF.RAW_TRACEPOINT).fd > 0
