@@ -59,12 +59,12 @@
  * which takes longer than to compile this; and where it may not see them, it calls another helper,
  * to which a program's bad pointer may be an address in the kernel.
  */
-static long (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
-static long (*read_user_str)(void *to, u32 size, const void *from) =
+static int (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
+static int (*read_user_str)(void *to, u32 size, const void *from) =
 	(void *)BPF_FUNC_probe_read_user_str;
-static long (*read_kernel)(void *to, u32 size, const void *from) =
+static int (*read_kernel)(void *to, u32 size, const void *from) =
 	(void *)BPF_FUNC_probe_read_kernel;
-static long (*read_kernel_str)(void *to, u32 size, const void *from) =
+static int (*read_kernel_str)(void *to, u32 size, const void *from) =
 	(void *)BPF_FUNC_probe_read_kernel_str;
 
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */

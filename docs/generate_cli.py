@@ -43,6 +43,7 @@ ANALYZE = """# The replayer
 | 1 | a problem: no capture, damage, no room; it says which |
 | 2 | a mistake on the command line or in `--config`: no such option, key, container or value |
 | 3 | with `--strict`: done, but something is known to be missing from the answer |
+| 130, 143 | interrupted (SIGINT), or told to end (SIGTERM); outputs are what they were before |
 | 141 | nobody reads what is printed any more (`| head`): ended as SIGPIPE ends programs |
 
 Output for people changes with the version; `--json`, `--csv`, `--parquet` and the report are for

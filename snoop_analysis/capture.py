@@ -26,13 +26,19 @@ from snoop_analysis.matching import digest_of
 from snoop_analysis.progress import ProgressBar
 from snoop_analysis.querying import relation_of
 from snoop_analysis.replay import Replay
-from snoop_analysis.rows import no_rows, open_table, segment_rows, summary_rows
+from snoop_analysis.rows import (
+    no_rows,
+    open_table,
+    segment_rows,
+    summary_rows,
+    summary_table,
+)
 from snoop_analysis.segments import Segment
 from snoop_analysis.sessions import Container, Finder, Key, Session
 from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings, listed, whole
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
-from snoop_format.summary import SUMMARY
+from snoop_format.summary import SUMMARY, read_dropped
 
 if TYPE_CHECKING:
     from snoop_analysis.plotting.plots import Plots
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT: Final = "1500MB"
 _LEAST_MEMORY: Final = 32 << 20  # with less, DuckDB cannot even answer about nothing
 _BROKEN_PIPE: Final = os.strerror(errno.EPIPE)
+_INTERRUPTED: Final = "Query interrupted"  # which DuckDB raises where Python would for Ctrl-C
 _Identity = tuple[int, str, str, str]
 
 
@@ -47,7 +54,8 @@ class Capture:
     """A capture: sessions that are replayed as one.
 
     Opening reads the sessions' metadata and the segments' footers; events stay on the disk until
-    a query asks for them (those of a segment that is still being written are read at once).
+    a query asks for them (those of a segment that is still being written, and the summary of
+    removed ones, are read at once: a recorder may replace these files at any time).
 
     Memory: DuckDB keeps at most ``memory_limit`` and puts what does not fit into
     ``temporary``; what grows is the number of distinct names, not of events. Outside that limit
@@ -68,6 +76,7 @@ class Capture:
 
     Raises:
         CaptureError: there is no capture, or one that cannot be read.
+        ChangedError: a recorder removed segments of it just then: open it again.
         OptionError: ``path`` is no path, or ``memory_limit`` none or too little.
     """
 
@@ -94,8 +103,7 @@ class Capture:
         if skip_damaged:
             self.sessions_found = [self._readable(one, finder) for one in self.sessions_found]
         self.sessions_found = [
-            self._with_open_segments(number, one, finder)
-            for number, one in enumerate(self.sessions_found)
+            self._with_tables(number, one, finder) for number, one in enumerate(self.sessions_found)
         ]
         with self.reading():
             self.database.execute(f"CREATE VIEW rows AS {self.rows_from({})}")
@@ -105,7 +113,8 @@ class Capture:
             for number, one in enumerate(self.sessions_found)
         ]
         self._fill_tables()
-        self.database.execute(statement("events"))
+        with self.reading():
+            self.database.execute(statement("events"))
         show_relations()
 
     def __repr__(self) -> str:
@@ -280,6 +289,7 @@ class Capture:
         """Turns what DuckDB says of a damaged file into a sentence that names it.
 
         Raises:
+            KeyboardInterrupt: a query was interrupted.
             OptionError: there is too little memory or temporary space.
             BrokenPipeError: nobody reads any more what DuckDB writes.
             CaptureError: a segment is damaged, or the capture is closed.
@@ -293,6 +303,10 @@ class Capture:
                 "there is not enough memory, or no room for temporary files; "
                 f"give more with --memory-limit (memory_limit): {first_line(error)}"
             ) from error
+        except RuntimeError as error:
+            if str(error) == _INTERRUPTED:
+                raise KeyboardInterrupt from None
+            raise
         except duckdb.Error as error:
             if isinstance(error, duckdb.IOException) and _BROKEN_PIPE in str(error):
                 raise BrokenPipeError(errno.EPIPE, _BROKEN_PIPE) from error
@@ -308,7 +322,6 @@ class Capture:
         for session in self.sessions_found:
             for segment in session.segments:
                 self._read_segment(segment)
-            self._read_summary(session.summary)
 
     def _with_containers(self, number: int, session: Session) -> Session:
         """``session`` with a container for every cgroup of its events."""
@@ -324,37 +337,48 @@ class Capture:
     def _readable(self, session: Session, finder: Finder) -> Session:
         """``session`` without what cannot be read to its end."""
         read = [finder.attempt(partial(self._read_segment, one)) for one in session.segments]
-        summary = finder.attempt(partial(self._read_summary, session.summary))
-        return replace(session, segments=tuple(one for one in read if one), summary=summary)
+        return replace(session, segments=tuple(one for one in read if one))
 
     def _read_segment(self, segment: Segment) -> Segment:
         if segment.unsealed is None:
-            self._read_all(segment.path, segment_rows(0, [segment]))
+            for query in segment_rows(0, [segment]):
+                self._run(segment.path, f"SELECT max(hash(COLUMNS(*))) FROM ({query})")
         return segment
 
-    def _read_summary(self, summary: Segment | None) -> Segment | None:
-        if summary:
-            self._read_all(summary.path, [summary_rows(0, summary)])
-        return summary
-
-    def _read_all(self, path: Path, queries: Iterable[str]) -> None:
-        """Read a file to its end.
+    def _run(self, path: Path, query: str) -> None:
+        """Run a query that reads a file to its end.
 
         Raises:
             CaptureError: it cannot be read.
         """
         try:
-            for query in queries:
-                self.database.execute(f"SELECT max(hash(COLUMNS(*))) FROM ({query})").fetchall()
+            self.database.execute(query).fetchall()
         except duckdb.Error as error:
             if not path.exists():
                 raise ChangedError(f"{path} was removed while it was read: try again") from error
             raise CaptureError(f"{path} is damaged: {first_line(error)}") from error
 
-    def _with_open_segments(self, number: int, session: Session, finder: Finder) -> Session:
-        """``session`` with the events of segments that are being written in tables."""
+    def _with_tables(self, number: int, session: Session, finder: Finder) -> Session:
+        """``session`` with what its recorder may still change in tables."""
         loaded = [finder.attempt(partial(self._load, number, one)) for one in session.segments]
-        return replace(session, segments=tuple(one for one in loaded if one))
+        summary = finder.attempt(partial(self._load_summary, number, session))
+        return replace(session, segments=tuple(one for one in loaded if one), summary=summary)
+
+    def _load_summary(self, number: int, session: Session) -> Segment | None:
+        """Take the summary of a session into a table.
+
+        Raises:
+            CaptureError: it cannot be read.
+            ChangedError: it is about more segments now than those that were left out.
+            FormatError: it was replaced by a damaged one.
+        """
+        summary = session.summary
+        if summary:
+            query = f"CREATE TABLE {summary_table(number)} AS {summary_rows(number, summary)}"
+            self._run(summary.path, query)
+            if read_dropped(session.directory, {}).last_segment > session.dropped.last_segment:
+                raise ChangedError(f"{summary.path} was replaced while it was read: try again")
+        return summary
 
     def _load(self, number: int, segment: Segment) -> Segment:
         """Take the events of a segment, if it is being written, into a table.
@@ -413,7 +437,7 @@ class Capture:
 
     def _summary_rows(self) -> str:
         queries = [
-            (_with_cgroup if not one.lists_containers else str)(summary_rows(number, one.summary))
+            (_with_cgroup if not one.lists_containers else str)(f"FROM {summary_table(number)}")
             for number, one in enumerate(self.sessions_found)
             if one.summary
         ]
@@ -510,7 +534,7 @@ def _paths(given: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[P
         raise OptionError(f"a capture is named by a path, and not by {given!r}")
     paths = list(listed)
     for one in paths:
-        if not isinstance(one, str | PathLike):
+        if not isinstance(one, str | PathLike) or one == "":
             raise OptionError(f"a capture is named by a path, and not by {one!r}")
     return [Path(one) for one in paths]
 
@@ -572,7 +596,7 @@ def _session_row(number: int, session: Session) -> tuple[object, ...]:
         list(session.command) or None,
         len(session.segments),
         session.rows,
-        sum(one.unsealed.torn_bytes for one in session.segments if one.unsealed),
+        sum(one.torn_bytes for one in session.segments),
         session.dropped.rows,
         session.dropped.summarized_rows,
     )

@@ -3,6 +3,7 @@
 
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -127,6 +128,13 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every letter
             stream.reconfigure(errors="backslashreplace")
+    received = [signal.SIGINT]
+
+    def end(number: int, _: object) -> None:
+        received[0] = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)  # so that no temporary files are left
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.Exit as ended:
@@ -135,7 +143,7 @@ def main() -> None:
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        status = 130
+        status = 128 + received[0]
     except (AnalysisError, OSError) as error:
         from snoop_analysis.terminal import printable
 

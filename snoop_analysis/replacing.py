@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that are replaced as a whole."""
 
+import errno
 import os
 import shutil
 import sys
@@ -113,22 +114,41 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
             yield copied
         return
     if path.exists() and not path.is_file() and not path.is_dir():
-        yield path
+        with _naming(path, path):
+            yield path
         return
     target = _resolved(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".snoop-analyze-{uuid4().hex}.tmp")
-    try:
+    with _naming(path, temporary):
         temporary.touch()  # the operating system says best why it cannot
         try:
             yield temporary
             put_in_place(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path, written: Path) -> Iterator[None]:
+    """Has errors of what is ``written`` name ``path``, for which it stands.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    no_room = os.strerror(errno.ENOSPC)
+    try:
+        yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if error.filename != str(temporary):
+        if error.filename not in (None, str(written)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+    except Exception as error:  # DuckDB says it in a text of its own
+        if written.name not in str(error) or no_room not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, no_room, str(path)) from error
 
 
 def for_database(path: Path) -> str:

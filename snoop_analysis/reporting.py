@@ -107,7 +107,7 @@ def _completeness(replay: Replay, totals: dict[str, Any], losses: int) -> Comple
     missing = [f"{one.session_id} {number}" for one in sessions for number in one.missing]
     missing_events = sum(one.missing for one in replay.sequences.values())
     repeated = sum(one.repeated for one in replay.sequences.values())
-    torn = sum(one.unsealed.torn_bytes for one in segments if one.unsealed)
+    torn = sum(one.torn_bytes for one in segments)
     left_out = replay.capture.left_out
     gone = [one.session_id for one in sessions if _lacks_its_beginning(one, replay.settings.since)]
     undated = totals["undated"]

@@ -79,8 +79,13 @@ def open_table(session_no: int, segment: Segment) -> str:
     return f"main.open_{session_no}_{segment.number}"
 
 
+def summary_table(session_no: int) -> str:
+    """Name of the table that holds the summary of a session; columns as ``summary_rows``."""
+    return f"main.summary_{session_no}"
+
+
 def summary_rows(session_no: int, summary: Segment) -> str:
-    """The query for the rows of a summary, with the columns of ``SUMMARY``."""
+    """The query for the rows of a summary in its file, with the columns of ``SUMMARY``."""
     columns = ", ".join(_typed(_source(summary, field), field) for field in SUMMARY)
     return f"SELECT {session_no}::UINTEGER AS session_no, {columns} FROM {_parquet([summary])}"
 

@@ -52,6 +52,21 @@ class Segment:
     null: frozenset[str] = frozenset()
 
     @property
+    def torn_bytes(self) -> int:
+        """Of a write that was under way when the recorder ended; 0 of what is damaged otherwise."""
+        return self.unsealed.torn_bytes if self.unsealed and not self.unsealed.damaged else 0
+
+    @property
+    def damage(self) -> str | None:
+        """A sentence, where only the first events of the segment can be read; null else."""
+        if self.unsealed is None or not self.unsealed.damaged:
+            return None
+        return (
+            f"{self.path} is damaged after {self.rows} events: {self.unsealed.torn_bytes} bytes "
+            "behind them cannot be read, more than one write"
+        )
+
+    @property
     def dense_range(self) -> tuple[int, int] | None:
         """first_seq and last_seq, where every number between them is an event's; null else."""
         if self.first_seq is None or self.last_seq is None or not self.rows:

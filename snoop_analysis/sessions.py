@@ -10,7 +10,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from snoop_analysis.errors import CaptureError
+from snoop_analysis.errors import CaptureError, ChangedError
 from snoop_analysis.fields import Fields, text_of, time_of
 from snoop_analysis.segments import Segment, segment_file, summary_file
 from snoop_analysis.sqltext import has_pattern
@@ -139,9 +139,12 @@ class Finder:
 
         Raises:
             CaptureError: it fails, and damage is refused.
+            ChangedError: a recorder has changed it just then.
         """
         try:
             return read()
+        except ChangedError:
+            raise
         except (CaptureError, FormatError) as error:
             sentence = str(error)
         except OSError as error:
@@ -195,6 +198,8 @@ class Finder:
             self.attempt(partial(segment_file, number, path, rows.get(number)))
             for number, path in there
         ]
+        for damage in filter(None, (one.damage for one in read if one)):
+            self.attempt(partial(_refuse, damage))
         summary = directory / SUMMARY_FILE
         session = _session(
             directory,

@@ -35,7 +35,6 @@ def verify(paths: Sequence[str]) -> tuple[duckdb.DuckDBPyRelation, bool]:
         faults = [
             *damage,
             *_checksum_faults(capture),
-            *_damage_faults(capture),
             *_sequence_faults(capture),
             *_summary_faults(capture),
         ]
@@ -52,15 +51,6 @@ def _checksum_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
             wanted = session.checksums.get(segment.number)
             if segment.unsealed is None and wanted not in (None, checksum(segment.path)):
                 fault = "its bytes are not those that were written: the checksum differs"
-                yield session.session_id, segment.path.name, fault
-
-
-def _damage_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
-    for session in capture.sessions_found:
-        for segment in session.segments:
-            if segment.unsealed and segment.unsealed.damaged:
-                hidden = f"{segment.unsealed.torn_bytes} bytes behind them cannot be read"
-                fault = f"it is damaged after {segment.rows} events: {hidden}, more than one write"
                 yield session.session_id, segment.path.name, fault
 
 
@@ -85,9 +75,9 @@ def _summary_faults(capture: Capture) -> Iterator[tuple[str, str, str]]:
 
 def _facts(session: Session) -> Iterator[tuple[str, str, str]]:
     for segment in session.segments:
-        torn = segment.unsealed.torn_bytes if segment.unsealed else 0
-        state = f"ok, {segment.rows} events" + (f", {torn} bytes cut short" if torn else "")
-        yield session.session_id, segment.path.name, state
+        if segment.damage is None:
+            torn = f", {segment.torn_bytes} bytes cut short" if segment.torn_bytes else ""
+            yield session.session_id, segment.path.name, f"ok, {segment.rows} events{torn}"
     if session.dropped.segments:
         removed = f"{session.dropped.rows} events in {session.dropped.segments} segments removed"
         kept = f"{session.dropped.summarized_rows} of them in a summary"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_EXCLUDE: Final = "/proc/,/sys/,/dev/"
 INCOMPLETE: Final = 3
+_TRIES: Final = 5
 
 
 def read_config(context: click.Context, _: click.Parameter, path: Path | None) -> None:
@@ -36,6 +37,8 @@ def read_config(context: click.Context, _: click.Parameter, path: Path | None) -
         return
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise OptionError(f"{path} is nested too deeply") from error
     except ValueError as error:
         raise OptionError(f"{path} is not TOML: {error}") from error
     options = {
@@ -209,12 +212,21 @@ def open_capture(
 
     It is closed when the current context of click is; what turns out to be damaged until then is
     said in a sentence.
+
+    Raises:
+        ChangedError: a recorder changed it again and again while it was opened.
     """
     from snoop_analysis.capture import Capture
 
-    capture = Capture(
-        captures, skip_damaged=skip_damaged, memory_limit=memory_limit, by_image=by_image
-    )
+    for further in reversed(range(_TRIES)):
+        try:
+            capture = Capture(
+                captures, skip_damaged=skip_damaged, memory_limit=memory_limit, by_image=by_image
+            )
+            break
+        except ChangedError:
+            if not further:
+                raise
     context = click.get_current_context()
     context.call_on_close(capture.close)
     context.with_resource(capture.reading())
@@ -256,12 +268,18 @@ def replay_arguments(
     max_unique_files: int = 0,
     **others: Any,
 ) -> dict[str, Any]:
-    """Arguments of ``Capture.replay``; what is said on the command line overrides a profile."""
+    """Arguments of ``Capture.replay``; what is said on the command line overrides a profile.
+
+    Raises:
+        OptionError: ``--syscall`` was given, and names none.
+    """
     chosen = PROFILES.get(profile or "")
     source = click.get_current_context().get_parameter_source("max_unique_files")
     if chosen and source is click.core.ParameterSource.DEFAULT:
         max_unique_files = chosen.max_unique_files
     names = _comma_separated(syscalls) or (list(chosen.syscalls) if chosen else None)
+    if syscalls and not _comma_separated(syscalls):
+        raise OptionError("--syscall names no call: leave it out to take all")
     return {
         "exclude": _comma_separated(exclude),
         "max_unique_files": max_unique_files,

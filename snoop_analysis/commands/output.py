@@ -92,8 +92,10 @@ def listing(command: Command) -> Command:
     )
     @wraps(command)
     def with_output(as_csv: bool, as_json: bool, parquet: str | None, **others: Any) -> Any:
-        if as_csv + as_json + bool(parquet) > 1:
+        if as_csv + as_json + (parquet is not None) > 1:
             raise click.UsageError("--csv, --json and --parquet exclude each other: give one")
+        if parquet == "":
+            raise click.UsageError("--parquet needs the name of a file")
         return command(output=Output(as_csv, as_json, parquet), **others)
 
     return with_output  # type: ignore[return-value]

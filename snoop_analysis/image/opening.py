@@ -31,10 +31,10 @@ def open_image(
     """
     place = Path(path)
     source = str(path)
-    if not place.exists():
+    if not source or not place.exists():
         raise ImageError(
-            f"there is no image at {source}: give a root directory, an OCI layout or a tar archive "
-            "(docker save NAME -o FILE)"
+            f"there is no image at {source or repr(source)}: give a root directory, an OCI layout "
+            "or a tar archive (docker save NAME -o FILE)"
         )
     if place.is_dir():
         found = None

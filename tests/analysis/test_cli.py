@@ -4,15 +4,19 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from snoop_format.session import sealed_name
 
-from .conftest import Record
+from .conftest import Record, write_session
 
 COMMAND = [sys.executable, "-c", "from snoop_analysis.cli import main; main()"]
 EVENTS = [
@@ -210,6 +214,9 @@ def test_bad_input(arguments: list[str], status: int, sentence: str) -> None:
         ),
         (["--memory-limit", "100KB"], "memory_limit cannot be '100KB': it has to be at least"),
         (["--max-unique-files", "9" * 20], f"max_unique_files cannot be {'9' * 20}: it is at most"),
+        (["--syscall", ""], "--syscall names no call: leave it out to take all"),
+        (["--syscall", ",,"], "--syscall names no call: leave it out to take all"),
+        (["", "--strict"], "a capture is named by a path, and not by ''"),
     ],
 )
 def test_bad_values(record: Record, arguments: list[str], sentence: str) -> None:
@@ -243,6 +250,43 @@ def test_no_such_key(record: Record) -> None:
     done = analyze(record(EVENTS), "--by", "colour")
     assert done.returncode == 2
     assert "no breakdown by 'colour'; choose from syscall" in done.stderr
+
+
+def test_settings_that_are_nested_too_deeply(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text(f"exclude = {'[' * 20_000}")
+    done = analyze(record(EVENTS), "--config", tmp_path / "deep.toml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"snoop-analyze: {tmp_path}/deep.toml is nested too deeply\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--report"], ["--html"], ["--parquet"], ["export", "--to", "csv", "-o"]],
+)
+def test_a_full_disk_is_named(record: Record, words: list[str]) -> None:
+    *command, option = words
+    done = analyze(*command, record(EVENTS), option, "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "snoop-analyze: cannot use /dev/full: No space left on device\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_told_to_end_leaves_nothing(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    capture, out = tmp_path / "capture", tmp_path / "out"
+    out.mkdir()
+    write_session(capture, [{"path": f"/{n}", "comm": "x" * 99} for n in range(1000)])
+    rows = pq.read_table(capture / sealed_name(1)).drop_columns("seq")
+    pq.write_table(pa.concat_tables([rows] * 2000), capture / sealed_name(1))
+    words = ["export", str(capture), "--to", "csv", "-o", str(out / "events.csv")]
+    with subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True) as process:
+        while not list(out.iterdir()) and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert (process.returncode, said.strip()) == (128 + number, "")
+    assert list(out.iterdir()) == []
 
 
 def test_a_report_that_cannot_be_written(record: Record, tmp_path: Path) -> None:

@@ -281,13 +281,21 @@ def test_verify_finds_damage_in_the_open_segment(record: Record) -> None:
     assert done.exit_code == 0
     assert "ok, 10 events, 100 bytes cut short" in done.stdout
     segment.write_bytes(whole[: ends[0] + 50] + b"?" + whole[ends[0] + 51 :])
+    hidden = f"{len(whole) - ends[0]} bytes behind them cannot be read, more than one write"
+    damage = f"{segment} is damaged after 5 events: {hidden}"
     done = run("verify", path, "--json")
     assert done.exit_code == 1
-    faults = [one for one in json.loads(done.stdout) if not one["finding"].startswith("ok")]
-    hidden = f"{len(whole) - ends[0]} bytes behind them cannot be read"
-    assert [(one["what"], one["finding"]) for one in faults] == [
-        (segment.name, f"it is damaged after 5 events: {hidden}, more than one write")
-    ]
+    said = {one["what"]: one["finding"] for one in json.loads(done.stdout)}
+    assert (said["damage"], segment.name in said) == (damage, False)
+    with pytest.raises(CaptureError) as refused:
+        Capture(path)
+    assert str(refused.value).startswith(damage)
+    readable = Capture(path, skip_damaged=True)
+    assert readable.left_out == [damage]
+    completeness = readable.replay().report().completeness
+    assert (completeness.complete, completeness.torn_bytes) == (False, 0)
+    assert completeness.left_out == [damage]
+    assert len(readable.events) == len(EVENTS) + 5
 
 
 @pytest.mark.parametrize("place", [3, 4, 2])

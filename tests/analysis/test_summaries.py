@@ -2,7 +2,9 @@
 """Removed segments of which a summary is left: nothing that was seen is forgotten."""
 
 import json
+import shutil
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snoop_analysis import Capture
-from snoop_analysis.errors import CaptureError, OptionError
+from snoop_analysis.errors import CaptureError, ChangedError, OptionError
 from snoop_analysis.replay import Replay
 from snoop_analysis.report import Report
+from snoop_analysis.sessions import Finder, Session
 from snoop_analysis.sqltext import statement
 from snoop_analysis.summary import summary
 from snoop_format.session import SESSION_FILE, sealed_name
@@ -308,3 +311,52 @@ def test_two_sessions_with_a_bound(tmp_path: Path) -> None:
     report = Capture(tmp_path).replay(max_unique_files=2).report()
     assert report.containers[0].files == ["/a", "/b"]
     assert json.dumps(report.as_dict())
+
+
+def with_summary_of(tmp_path: Path, removed: int) -> Path:
+    """A session of three segments of which the first ones were removed."""
+    directory = write_session(tmp_path / str(removed), dated(events_of(30)), 3, **SAME)
+    remove_segments(directory, removed)
+    return directory
+
+
+def events_of(count: int) -> list[Event]:
+    return [{"path": f"/{number}", "cgroup_id": 1} for number in range(count)]
+
+
+def replace_summary(directory: Path, other: Path) -> None:
+    """The first step of a recorder that removes segments: they are still there."""
+    shutil.copy(other / SUMMARY_FILE, directory / "new")
+    (directory / "new").replace(directory / SUMMARY_FILE)
+
+
+def test_a_capture_that_is_open_keeps_its_summary(tmp_path: Path) -> None:
+    directory, later = with_summary_of(tmp_path, 1), with_summary_of(tmp_path, 2)
+    capture = Capture(directory)
+    replay = capture.replay()
+    replace_summary(directory, later)
+    for again in (replay, capture.replay()):
+        assert again.breakdown("syscall").fetchall()[0][1] == 30
+        assert again.report().total_events == 30
+    assert Capture(directory).replay().report().total_events == 30
+
+
+def test_a_summary_that_is_replaced_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, later = with_summary_of(tmp_path, 1), with_summary_of(tmp_path, 2)
+    find = Finder.sessions
+
+    def find_and_replace(self: Finder, paths: Sequence[Path]) -> list[Session]:
+        found = find(self, paths)
+        replace_summary(directory, later)
+        return found
+
+    for skip_damaged in (False, True):
+        replace_summary(directory, with_summary_of(tmp_path / str(skip_damaged), 1))
+        with monkeypatch.context() as patched:
+            patched.setattr(Finder, "sessions", find_and_replace)
+            with pytest.raises(ChangedError, match=f"{SUMMARY_FILE} was replaced while"):
+                Capture(directory, skip_damaged=skip_damaged)
+    opened = Capture(directory)
+    assert (opened.replay().report().total_events, opened.left_out) == (30, [])
