@@ -121,8 +121,8 @@ def replaced(given: AnyPath, *inputs: AnyPath) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".snoop-analyze-{uuid4().hex}.tmp")
     with _naming(path, temporary):
-        temporary.touch()  # the operating system says best why it cannot
         try:
+            temporary.touch()  # the operating system says best why it cannot
             yield temporary
             put_in_place(temporary, target)
         finally:
