@@ -39,11 +39,13 @@
 #define AT_FDCWD -100
 #define FD_PATH_PREFIX 8 /* length of /dev/fd/ */
 #define RESOLVE_IN_ROOT 0x10
+#define AT_EXECVE_CHECK 0x10000
 #define FSCONFIG_SET_PATH 3
 #define FSCONFIG_SET_PATH_EMPTY 4
 #define WAKE_NOW 2 /* BPF_RB_FORCE_WAKEUP */
 #define AF_UNIX 1
 #define SOCKET_PATH_BYTES 108
+#define SOCKET_STORAGE_BYTES 126 /* more than that is no address: struct sockaddr_storage */
 #define EPERM 1
 #define EACCES 13
 #define EFAULT 14
@@ -722,10 +724,10 @@ static inline struct block *row(struct call *call, u64 task)
 	}
 	block->path_to[n] = block->path_end + length;
 	if (is_relative(call, block, length)) {
-		if (!has_moved(call))
-			call->todo |= WALK_BASE;
-		else if (role == result_role(call)) /* where it went is all that can be said */
+		if (has_moved(call)) /* where it went is all that can be said */
 			call->mark |= MARK_BASE_UNRESOLVED;
+		else
+			call->todo |= WALK_BASE;
 	}
 	if (call->result && role == result_role(call))
 		call->todo |= WALK_REAL;
@@ -1012,12 +1014,12 @@ static inline bool prepare_real(struct call *call, struct block *block)
 	call->at = at + sizeof(ids);
 	block->names_end = call->at - NAMES_START;
 	call->mark |= MARK_HAS_ID;
-	if (call->act & ACT_OPENS && !is_first_sight(call, cfg, ids[1]))
-		return false;
-	read_mount_root(call);
 	call->mark &= ~MARK_REAL_DELETED;
 	if (is_deleted(call))
 		call->mark |= MARK_REAL_DELETED;
+	if (call->act & ACT_OPENS && !is_first_sight(call, cfg, ids[1]))
+		return false;
+	read_mount_root(call);
 	return true;
 }
 
@@ -1096,6 +1098,21 @@ static inline void give_up_walks(struct call *call)
 		call->mark |= MARK_REAL_UNRESOLVED;
 }
 
+/*
+ * Does the path still start from where the walk began? Another thread may change that, and the two
+ * words that say it are read one after the other.
+ */
+static inline bool starts_there(struct call *call)
+{
+	s32 dirfd = call->dirfd[call->role & 1];
+	u64 path = word(task_of(call), AT_task_struct__fs) + AT_fs_struct__pwd;
+
+	if (dirfd != AT_FDCWD)
+		path = path_of_fd(call, dirfd);
+	return path && load(path + AT_path__mnt) == call->start.mount &&
+	       load(path + AT_path__dentry) == call->start.dentry;
+}
+
 /* Keeps the names of a whole walk, and drops those of a broken one. */
 static inline void end_walk(struct call *call, struct block *block, bool complete)
 {
@@ -1104,6 +1121,8 @@ static inline void end_walk(struct call *call, struct block *block, bool complet
 	opaque(n);
 	if (n >= ROWS)
 		return;
+	if (complete && !(call->todo & WALK_EXE) && call->todo & WALK_BASE && !starts_there(call))
+		return; /* once more */
 	if (call->todo & WALK_EXE) {
 		call->todo &= ~WALK_EXE;
 		if (complete)
@@ -1485,6 +1504,17 @@ static inline bool has_execed(void)
 	return is_it;
 }
 
+/*
+ * Does an execveat only ask whether it would be allowed? Since Linux 6.14. What one that was more than
+ * that has passed is gone: the new program begins with other registers, of which this one is 0.
+ */
+static inline bool is_question(u64 regs, struct spec *spec, bool compat)
+{
+	u64 flags = compat ? word(regs, AT_EXECVEAT_FLAGS_COMPAT) : word(regs, AT_EXECVEAT_FLAGS);
+
+	return spec->flags && flags & AT_EXECVE_CHECK; /* execve has none */
+}
+
 /* Where the argument in word `place` of the registers is, counted from 1. */
 static inline u64 argument_address(u64 regs, u8 place)
 {
@@ -1606,8 +1636,8 @@ static inline bool find_socket_path(struct call *call)
 	char head[sizeof(u16) + 1] = {};
 
 	call->kind |= KIND_NO_FLAGS;
-	call->path_bytes = length;
-	if (length - 1 >= SOCKET_PATH_BYTES)
+	call->path_bytes = length < SOCKET_PATH_BYTES ? length : SOCKET_PATH_BYTES;
+	if (length - 1 >= SOCKET_STORAGE_BYTES)
 		return false;
 	if (read_user(head, sizeof(head), (void *)call->path[0]))
 		return call->ret >= 0; /* the kernel could read it: the row says that this could not */
@@ -1667,7 +1697,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (!spec || !spec->path[0])
 		return 0;
-	if (spec->act & ACT_EXEC && ret == 0) {
+	if (spec->act & ACT_EXEC && ret == 0 && !is_question(regs, spec, compat)) {
 		if (has_execed() || !(has_filter(task) || is_emulated(task)))
 			return 0; /* on_exec has it */
 		blocked = true;

@@ -226,6 +226,8 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool, form: Form) -> 
         **_form(kernel, form),
         **({"ON_EVENTS": 1} if events else {}),
         "AT_NR": layout.number,
+        "AT_EXECVEAT_FLAGS": layout.native[4],
+        "AT_EXECVEAT_FLAGS_COMPAT": (layout.compat or layout.native)[4],
         "REGS_FROM": layout.first,
         "REGS_WORDS": layout.words,
         "AT_dentry__short_name": short_name,

@@ -33,6 +33,7 @@ _MOST_BATCHES: Final = 4  # that may wait to be written
 _PART_OF_FLUSH: Final = 0.75
 # Seconds after which a row that a CPU has begun is certainly complete.
 _SETTLE: Final = 0.002
+_SOON: Final = 0.002  # seconds until a full ring is looked at again
 _PATIENCE: Final = 0.05  # seconds that a poll waits for a disk that hangs
 _FULL: Final = 0.5  # part of the ring: from there on events wait in memory while the disk hangs
 _MOST_PATIENCE: Final = 3600.0
@@ -137,7 +138,8 @@ class Recorder:
     @property
     def timeout(self) -> float:
         """Seconds after which ``poll`` must be called in any case."""
-        return max(0, self._due - time.monotonic_ns()) / 1e9
+        due = max(0, self._due - time.monotonic_ns()) / 1e9
+        return min(due, _SOON) if self._ring.is_stuck else due
 
     @property
     def cgroups(self) -> set[int]:

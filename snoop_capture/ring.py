@@ -63,6 +63,12 @@ class Ring:
         rows = int(self._blocks["rows"][taken].sum(dtype=np.int64)) - sum(self._done)
         return min(1.0, max(0, rows) / (self._layout.rows * self._layout.blocks))
 
+    @property
+    def is_stuck(self) -> bool:
+        """No block is free, so that nothing rings the bell, although rows are to be read."""
+        taken, released = self._all_turns[0].tolist()
+        return taken - released >= self._layout.blocks and self.fill() > 0
+
     def uring_rings(self) -> int:
         """io_uring instances that the traced cgroups have made so far."""
         return int(self._control["uring_rings"].sum())

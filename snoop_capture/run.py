@@ -100,7 +100,7 @@ def run(
     """
     check.require()
     layout = layout_here(ring_bytes)
-    made = prepare(capture, force)
+    made = [directory.resolve() for directory in prepare(capture, force)]
     with ExitStack() as undo:
         undo.callback(remove_empty, made)
         command = undo.enter_context(Command(arguments))
@@ -112,8 +112,9 @@ def run(
         words = [escaped(os.fsencode(word)) for word in arguments]
         containers = _Containers(group, Path(words[0]).name)
         metadata = {"command": words, "containers": containers.entries(set())}
+        place = session.resolve()  # what a relative path starts from, the command may move
         try:
-            recorder = Recorder(program, session, metadata, limits)
+            recorder = Recorder(program, place, metadata, limits)
         except OSError as error:
             raise CaptureError(f"cannot write to {session}: {error.strerror}") from error
         program.begin()
@@ -126,13 +127,13 @@ def run(
         if left:
             recorder.say(left_running=left)
         totals = recorder.stop(containers, time.monotonic() + _PATIENCE)
-    if session.is_dir():  # else somebody has removed it: what that costs is said below
-        privileges.give_to_invoking_user((*made, session, *session.iterdir()))
+    if place.is_dir():  # else somebody has removed it: what that costs is said below
+        privileges.give_to_invoking_user((*made, place, *place.iterdir()))
     if failure:
         raise failure
     if totals.unfinished:
         raise CaptureError(f"the capture {session} ends early: {totals.unfinished}; {totals}")
-    return Outcome(code, session, totals, distinct_paths(session), left)
+    return Outcome(code, session, totals, distinct_paths(place), left)
 
 
 def _record(command: Command, recorder: Recorder, containers: "_Containers") -> CommandError | None:

@@ -6,11 +6,13 @@ import platform
 import shlex
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from snoop_capture.btf import KernelTypes
+from snoop_capture.syscalls import syscall_table
 from snoop_format.schema import UNREADABLE, UNRESOLVED_BASE
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.bpf
 
 ON_X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="32-bit programs of x86")
 AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
-ENOENT, ENOEXEC, EBADF, ENOMEM, EACCES = -2, -8, -9, -12, -13
+ENOENT, ENOEXEC, EBADF, ENOMEM, EACCES, EINVAL = -2, -8, -9, -12, -13, -22
 # An ELF file for x86-64 (elf(5)) that is sound but for its second segment, which lies beyond what a
 # program may have, also with page tables of five levels: seen when the first one is in place.
 LATE = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack(
@@ -197,6 +199,32 @@ def test_a_failing_execveat(execveats: tuple[Recording, Path]) -> None:
     recording, _ = execveats
     row = recording.one(syscall="execveat", path="program", dirfd=77)
     assert (row["ret"], row["base"], row["note"]) == (EBADF, None, UNRESOLVED_BASE)
+
+
+def test_a_question_whether_a_program_may_be_executed(record: Recorder, tmp_path: Path) -> None:
+    """AT_EXECVE_CHECK, since Linux 6.14: nothing is executed, but the file is looked at."""
+    program = script(tmp_path / "program", "/bin/sh")
+    asks = """
+import ctypes, sys
+if "filtered" in sys.argv:
+    import seccomp
+    seccomp.SyscallFilter(seccomp.ALLOW).load()
+ask = ctypes.CDLL(None).syscall
+for name in (b"program", b"none"):
+    ask(int(sys.argv[1]), -100, name, None, None, 0x10000)
+"""
+    table = syscall_table(platform.machine())
+    number = min(number for number, call in table.items() if call.name == "execveat")
+    for filtered in ([], ["filtered"]):
+        command = [sys.executable, "-c", asks, str(number), *filtered]
+        recording = record(command, cwd=tmp_path)
+        asked = recording.where(syscall="execveat")
+        if asked[0]["ret"] == EINVAL:
+            pytest.skip("before Linux 6.14 there is no such question")
+        assert [(row["path"], row["base"], row["ret"], row["note"]) for row in asked] == [
+            (program.name, str(tmp_path), 0, None),
+            ("none", str(tmp_path), ENOENT, None),
+        ]
 
 
 @ON_X86

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import sys
 from collections import Counter
 
 import pytest
@@ -63,6 +64,25 @@ def test_what_a_small_ring_loses_is_counted(
     recording = run(record, build("calls"), shape, 200_000, ring)
     assert recording.table.num_rows + recording.lost == 200_000 + OTHERS
     assert recording.lost > 100_000
+    check_accounts(recording)
+
+
+def test_a_full_ring_is_read_also_where_nothing_rings(record: Recorder) -> None:
+    """Long before events are due: calls that come slowly behind a burst are all recorded."""
+    script = """
+import os, time
+for number in range(100_000):
+    os.access("burst", 0)
+time.sleep(0.5)
+for number in range(100):
+    os.access(f"slow{number}", 0)
+    time.sleep(0.002)
+"""
+    options = ("--ring-buffer-size", "64K", "--flush-interval", "60")
+    recording = record([sys.executable, "-c", script], *options)
+    assert recording.lost > 0
+    slow = [row["path"] for row in recording.rows if (row["path"] or "").startswith("slow")]
+    assert slow == [f"slow{number}" for number in range(100)]
     check_accounts(recording)
 
 

@@ -92,6 +92,7 @@ def test_a_pivoted_root(record: Recorder, directory: Path) -> None:
     new, old = recording.where(syscall="pivot_root")
     assert (new["path"], new["path_role"], new["ret"], new["base"]) == (".", "new", 0, None)
     assert (old["path"], old["path_role"], old["real_path"]) == ("old", "old", None)
+    assert (old["base"], old["note"]) == (None, UNRESOLVED_BASE)
     assert new["real_path"] == "/"
 
 

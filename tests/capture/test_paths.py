@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from snoop_format.schema import UNREADABLE
+from snoop_format.schema import DELETED, UNREADABLE
 from tests.capture.conftest import Build
 from tests.capture.recording import Argument, Recorder, Recording, Row
 
 pytestmark = pytest.mark.bpf
 
-ENOENT, EFAULT, ENAMETOOLONG = -2, -14, -36
+ENOENT, EFAULT, EINVAL, ENAMETOOLONG = -2, -14, -22, -36
 LONGEST = b"/" + b"/".join([b"x" * 255] * 16)[:4094]
 
 # name: path as passed, column path, column path_bytes, column ret
@@ -107,7 +107,8 @@ def test_a_call_that_needs_no_path(record: Recorder, tmp_path: Path) -> None:
     assert recording.session["defects"]["unreadable"] == 0
 
 
-# Sockets with paths: bound, connected to, missing, and one whose address ends before the text does;
+# Sockets with paths: bound, connected to, missing, one whose address ends before the text does, and
+# one whose address is longer than it may be;
 # then addresses without one: abstract, given by the kernel, none at all, and of another family.
 SOCKETS = """
 import contextlib, ctypes, os, socket, struct
@@ -128,6 +129,7 @@ address = struct.pack("=H", socket.AF_UNIX) + b"cut-and-more"
 libc = ctypes.CDLL(None)
 assert libc.bind(unix().fileno(), address, 2 + len("cut")) == 0
 assert os.path.exists("cut")
+assert libc.connect(unix().fileno(), address.ljust(128, b"\\0"), 128) == -1
 unix().bind(b"\\0abstract")
 assert libc.bind(unix().fileno(), address, 2) == 0
 assert libc.connect(unix().fileno(), None, 110) == -1
@@ -147,6 +149,7 @@ def test_sockets_that_have_a_path(record: Recorder, tmp_path: Path) -> None:
         ("connect", f"{tmp_path}/server", None, 0),
         ("connect", "missing", str(tmp_path), ENOENT),
         ("bind", "cut", str(tmp_path), 0),
+        ("connect", "cut-and-more", str(tmp_path), EINVAL),
     ]
     assert {(row["note"], row["flags"], row["dirfd"]) for row in rows} == {(None, None, None)}
 
@@ -180,6 +183,20 @@ def test_what_an_open_led_to(record: Recorder, build: Build, tmp_path: Path) -> 
     assert [row["path"] for row in (first, second, third)] == [str(link), str(file), str(link)]
     assert (first["real_path"], third["real_path"]) == (str(file), None)  # at first sight only
     assert (failed["real_path"], failed["dev"], failed["ino"]) == (None, None, None)
+
+
+def test_an_open_of_a_file_that_is_there_no_longer(record: Recorder, tmp_path: Path) -> None:
+    script = """
+import os
+held = os.open("file", os.O_CREAT | os.O_RDWR)
+os.unlink("file")
+os.open(f"/proc/self/fd/{held}", os.O_RDONLY)
+"""
+    recording = record([sys.executable, "-c", script], cwd=tmp_path)
+    first = recording.one(path="file", syscall="openat")
+    again = next(row for row in recording.rows if (row["path"] or "").startswith("/proc/self/fd/"))
+    assert (first["note"], first["real_path"]) == (None, f"{tmp_path}/file")
+    assert (again["note"], again["dev"], again["ino"]) == (DELETED, first["dev"], first["ino"])
 
 
 # Opens the same file where its name cannot be told, as another root has it, and through a link; and

@@ -328,6 +328,24 @@ def test_a_disk_too_small_for_the_first_batch(
     assert "No space left on device" in said.stderr.splitlines()[-1]
 
 
+def test_a_relative_directory_whose_start_is_moved(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "other").mkdir()
+    command = [SNOOP_CAPTURE, "run", *QUICK, "-o", "../capture", "--"]
+    done = subprocess.run(
+        [*command, "mv", "../build", "../other"],
+        cwd=tmp_path / "build",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    recording = Recording(tmp_path / "capture", done.returncode, b"", done.stderr)
+    assert (recording.code, recording.session["losses"]) == (0, {})
+    assert recording.session["ended_at"] is not None
+    assert recording.summary["events"] == len(recording.rows) > 10
+    assert list((tmp_path / "other" / "build").iterdir()) == []
+
+
 def test_what_is_removed_while_it_is_recorded(record: Recorder) -> None:
     with record.start(["sh", "-c", "echo; read line; cat /etc/hostname"]) as running:
         running.line()
