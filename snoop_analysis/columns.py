@@ -30,6 +30,11 @@ def is_binary(found: pa.DataType) -> bool:
     return str(found).startswith(("binary", "large_binary", "fixed_size_binary"))
 
 
+def holds_bytes(columns: pa.Schema, name: str) -> bool:
+    """Whether there is a column ``name``, and a writer made one of bytes of it."""
+    return name in columns.names and is_binary(value_type(columns.field(name).type))
+
+
 def _is_text(found: pa.DataType) -> bool:
     return str(found).startswith(("string", "large_string"))
 

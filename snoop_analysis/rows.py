@@ -9,7 +9,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from snoop_analysis.columns import is_binary, is_fraction, is_integer, is_time, value_type
+from snoop_analysis.columns import (
+    holds_bytes,
+    is_binary,
+    is_fraction,
+    is_integer,
+    is_time,
+    value_type,
+)
 from snoop_analysis.segments import Segment
 from snoop_analysis.sqltext import identifier, literal, no_glob
 from snoop_format.schema import EVENTS, PATH_BYTES
@@ -139,7 +146,7 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
     """
     found = segment.columns
     text = wanted.name.removesuffix("_bytes")
-    if wanted.name in PATH_BYTES and text in found.names and is_binary(found.field(text).type):
+    if wanted.name in PATH_BYTES and holds_bytes(found, text):
         return _named(segment, text)
     if wanted.name in segment.null:
         return "NULL"
@@ -156,7 +163,7 @@ def _source(segment: Segment, wanted: pa.Field) -> str:
         return f"time_of({name})"
     if is_time(have) and not segment.has_calendar_times:
         return f"calendar_time({name}::{'TIMESTAMPTZ' if have.tz else 'TIMESTAMP'})"
-    if wanted.name == "path" and rendering:
+    if rendering:
         return f"coalesce({name}, {rendering})"
     return name
 

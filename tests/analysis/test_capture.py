@@ -129,6 +129,15 @@ def test_exact_bytes_in_one_of_many_rows(tmp_path: Path, at: int, statistics: An
     assert set(files(tmp_path)) == expected
 
 
+def test_exact_bytes_in_a_dictionary(tmp_path: Path) -> None:
+    columns = {
+        "path": pa.array([b"\xff", b"a"]).dictionary_encode(),
+        "base": pa.array([b"/\xfe", b"/srv"]).dictionary_encode(),
+    }
+    path = foreign(tmp_path, pa.table({"cgroup_id": [1, 1], **columns}))
+    assert set(files(path)) == {"/srv/a", "/\\xfe/\\xff"}
+
+
 def test_session_directory_and_the_directory_above(tmp_path: Path) -> None:
     path = write_session(tmp_path / "s", [{"path": "/a"}])
     assert files(path) == files(tmp_path) == ["/a"]

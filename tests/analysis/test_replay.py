@@ -88,6 +88,7 @@ def only(record: Record, *events: Event, **settings: Any) -> ContainerReport:
         ({"path": "x", "base": "/app", "real_path": "/else/x"}, "/app/x"),
         ({"path": "d", "real_path": "/srv/d"}, "/srv/d"),  # chdir: no base, its target
         ({"path": "d", "real_path": "?", "real_path_bytes": b"/\xff/d"}, "/\\xff/d"),
+        ({"path": "d", "real_path_bytes": b"/\xff/d"}, "/\\xff/d"),
         ({"path": "/d", "real_path": "/srv/d"}, "/d"),  # absolute: lexical, links not followed
         ({"path": "x"}, "/x"),
         ({"path": "../x", "base": ""}, "/x"),
