@@ -11,11 +11,14 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snoop_analysis.columns import value_type
+from snoop_analysis.capture import Capture
+from snoop_analysis.columns import holds_bytes, value_type
 from snoop_analysis.errors import CaptureError, first_line
 from snoop_analysis.segments import segment_file
 from snoop_analysis.sessions import COMPACTING, Finder, Session
+from snoop_analysis.sqltext import statement
 from snoop_format.locks import SessionLock
+from snoop_format.schema import PATH_BYTES
 from snoop_format.session import (
     SESSION_FILE,
     open_name,
@@ -41,7 +44,7 @@ def compact(paths: Sequence[str], rows: int) -> Iterator[str]:
 
     Raises:
         CaptureError: there is no capture, or it is damaged, or it cannot be written, or another
-            process changes it.
+            process changes it, or merged its events would read otherwise.
     """
     for session in Finder().sessions([Path(path) for path in paths]):
         yield _compact_session(session, rows)
@@ -84,6 +87,7 @@ def _compact_locked(directory: Path, rows: int) -> str:
         for entry in _others(directory):
             os.link(entry, new / entry.name, follow_symlinks=False)
         write_session(new, read_session(directory) | {"segments": entries})
+        _check_reads_the_same(directory, new)
         _exchange(new, directory)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -102,10 +106,25 @@ def _reason_to_leave(session: Session, rows: int) -> str | None:
     before = len(session.segments)
     if before < 2 or -(-sum(one.rows for one in session.segments) // rows) >= before:
         return "its segments are large enough"
+    for exact in PATH_BYTES:
+        text = exact.removesuffix("_bytes")
+        if _mixes_bytes(session, text, exact):
+            return f"some of its segments have {text} as bytes, and others {exact} beside it"
     for entry in _others(session.directory):
         if entry.is_dir() and not entry.is_symlink():
             return f"move {entry.name} in it elsewhere"
     return None
+
+
+def _mixes_bytes(session: Session, text: str, exact: str) -> bool:
+    """Whether merged segments would have two columns of exact bytes, each for some of the rows."""
+    alone, beside = False, False
+    for segment in session.segments:
+        if holds_bytes(segment.columns, text):
+            alone = True
+        elif exact in segment.columns.names and exact not in segment.null:
+            beside = True
+    return alone and beside
 
 
 def _has_ended(session: Session) -> bool:
@@ -129,11 +148,27 @@ def _write(session: Session, directory: Path, rows: int) -> list[dict[str, Any]]
         pending.append(piece)
     if pending:
         entries.append(_write_segment(pending, directory, first + len(entries)))
-    written = sum(entry["rows"] for entry in entries)
-    wanted = sum(one.rows for one in session.segments)
-    if written != wanted:
-        raise CaptureError(f"compacting {session.directory} gave {written} events, not {wanted}")
     return entries
+
+
+def _check_reads_the_same(old: Path, new: Path) -> None:
+    """Refuse to put a session in place of another one that it differs from.
+
+    Raises:
+        CaptureError: their events read otherwise.
+    """
+    if _fingerprint(old) != _fingerprint(new):
+        raise CaptureError(f"cannot compact {old}: merged, its events would read otherwise")
+
+
+def _fingerprint(directory: Path) -> tuple[Any, ...]:
+    """What is the same for sessions whose events read the same."""
+    capture = Capture(directory)
+    try:
+        with capture.reading():
+            return tuple(capture.query(statement("fingerprint")).fetchall())
+    finally:
+        capture.close()
 
 
 def _columns(segments: Sequence[pa.Schema]) -> pa.Schema:

@@ -24,9 +24,9 @@ Example:
 def command(captures: tuple[str, ...], rows: int) -> None:
     """Merge small segments of sessions that have ended.
 
-    The new segments are written beside the old ones, read back and counted, and then take their
-    place in one step. Killed, it leaves SESSION.compacting, which is not read; the next one
-    removes it. A session that another process is changing is refused.
+    The new segments are written beside the old ones, read back and compared with them, and then
+    take their place in one step. Killed, it leaves SESSION.compacting, which is not read; the next
+    one removes it. A session that another process is changing is refused.
     """
     from snoop_analysis.compaction import compact
 

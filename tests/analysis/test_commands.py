@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from snoop_analysis import Capture
+from snoop_analysis import Capture, compaction
 from snoop_analysis.cli import COMMANDS, cli
 from snoop_analysis.errors import AnalysisError, CaptureError
 from snoop_format.session import (
@@ -379,6 +380,65 @@ def test_compact_leaves_types_that_do_not_go_together(record: Record) -> None:
     assert isinstance(error, CaptureError)
     assert str(error).startswith(f"cannot compact {path}: Unable to merge: Field ts")
     assert {one: one.read_bytes() for one in path.iterdir()} == before
+
+
+@pytest.mark.parametrize("text", ["path", "base", "real_path"])
+def test_compact_leaves_bytes_that_stand_for_text_in_some_segments(
+    record: Record, text: str
+) -> None:
+    """Merged, one column of bytes would hide the other."""
+    events = [{"path": "a", text: "/a"}, {"path": "a", text: "/?", f"{text}_bytes": b"/\xff"}]
+    path = record(events, segments=2, **ENDED)
+    retyped(path / sealed_name(1), text, pa.binary())
+    before = {one: one.read_bytes() for one in path.iterdir()}
+    reason = f"some of its segments have {text} as bytes, and others {text}_bytes beside it"
+    assert run("compact", path).stdout == f"{path} is left as it is: {reason}\n"
+    assert {one: one.read_bytes() for one in path.iterdir()} == before
+
+
+def test_compact_merges_bytes_and_text(record: Record) -> None:
+    path = record([{"path": "/é"}, {"path": "/a"}, {"path": "/a\0"}], segments=3, **ENDED)
+    retyped(path / sealed_name(1), "path", pa.binary())
+    wanted = Capture(path).replay().report()
+    assert "3 segments are now 1" in run("compact", path).stdout
+    assert Capture(path).replay().report().as_dict() == wanted.as_dict()
+
+
+@pytest.mark.parametrize("text", ["path", "base", "real_path"])
+def test_compact_merges_paths_that_are_bytes_alone(record: Record, text: str) -> None:
+    """In one segment, which has no column of text."""
+    events = [{"path": "a", f"{text}_bytes": b"/\xff"}, {"path": "a", text: "/a"}]
+    path = record(events, segments=2, **ENDED)
+    first = pq.read_table(path / sealed_name(1))
+    pq.write_table(first.drop_columns([text]), path / sealed_name(1))
+    wanted = Capture(path).replay().report()
+    assert "2 segments are now 1" in run("compact", path).stdout
+    assert Capture(path).replay().report().as_dict() == wanted.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [("path", "/b"), ("base", "/b"), ("real_path", "/b"), ("seq", 5), ("ret", 0), ("comm", "b")],
+)
+def test_compact_exchanges_nothing_that_reads_otherwise(
+    record: Record, monkeypatch: pytest.MonkeyPatch, column: str, other: Any
+) -> None:
+    event = {"path": "a", "base": "/a", "real_path": "/a", "ret": 1}
+    path = record([event] * 2, segments=2, **ENDED)
+    pieces = compaction._pieces
+
+    def changed(*arguments: Any) -> Iterator[pa.Table]:
+        for piece in pieces(*arguments):
+            rows = piece.to_pylist()
+            yield pa.Table.from_pylist([{**row, column: other} for row in rows], piece.schema)
+
+    monkeypatch.setattr(compaction, "_pieces", changed)
+    before = {one: one.read_bytes() for one in path.iterdir()}
+    error = run("compact", path).exception
+    assert isinstance(error, CaptureError)
+    assert str(error) == f"cannot compact {path}: merged, its events would read otherwise"
+    assert {one: one.read_bytes() for one in path.iterdir()} == before
+    assert not list(path.parent.glob("*.compacting"))
 
 
 def test_compact_loses_no_directory(record: Record) -> None:
