@@ -86,8 +86,8 @@ class Replay:
         self._knows_new_events = False
         with self.capture.reading():
             self._check_syscalls()
-            self._replay()
             self.sequences = self._sequences()
+            self._replay()
 
     @property
     def stats(self) -> duckdb.DuckDBPyRelation:
@@ -275,6 +275,8 @@ class Replay:
         if settings.max_unique_files:
             self._bound(settings.max_unique_files)
         self._database.execute(statement("outcome"))
+        if self._may_repeat_seq:
+            self._database.execute(statement("repeated"))
 
     def _tell_names_apart(self) -> None:
         """Compare names themselves where any two have one hash: hardly ever, unless on purpose."""
@@ -306,6 +308,15 @@ class Replay:
             if session.summary and session.key not in self._positions
         ]
 
+    @property
+    def _may_repeat_seq(self) -> bool:
+        """Whether events of one session may have the same seq.
+
+        Then which of them came first is not known, and another run of the LRU may find otherwise.
+        """
+        repeated = any(one.repeated for one in self.sequences.values())
+        return repeated or any(one.is_partly_numbered for one in self.capture.sessions_found)
+
     def _container_test(self) -> str:
         """The SQL condition for a row of a container that is chosen."""
         if self.settings.containers is None:
@@ -330,7 +341,7 @@ class Replay:
             "GROUP BY container_no HAVING count(*) > $capacity",
             {"capacity": capacity},
         )
-        self._run_lru(keep_new_events=False)
+        self._run_lru(keep_new_events=self._may_repeat_seq)
         for number, cache in self._caches.items():
             self._database.execute(
                 "INSERT INTO bounded VALUES (?, ?, ?)", [number, cache.misses, cache.evicted]

@@ -100,6 +100,11 @@ class Session:
         """Events in its segments."""
         return sum(one.rows for one in self.segments)
 
+    @property
+    def is_partly_numbered(self) -> bool:
+        """Whether some of its segments have a seq, and others none: places stand for theirs."""
+        return len({"seq" in one.columns.names for one in self.segments}) > 1
+
 
 @dataclass
 class Finder:

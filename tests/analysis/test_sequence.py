@@ -3,6 +3,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from snoop_analysis import Capture
 from snoop_analysis.errors import CaptureError
+from snoop_analysis.replay import Replay
 from snoop_analysis.sequence import Sequence, rows_before_positions, sequence
 from snoop_analysis.verification import verify
 from snoop_format.session import SESSION_FILE, open_name, sealed_name
@@ -92,6 +94,37 @@ def test_without_seq_nothing_is_known(tmp_path: Path) -> None:
     path = write(tmp_path, [[10, 11]], 4)
     pq.write_table(pa.table({"path": ["/a"]}), path / sealed_name(3))
     assert sequence(Capture(path), 0) == Sequence()
+
+
+def outcomes(replay: Replay) -> list[dict[str, int]]:
+    """How many events are new and duplicate, wherever a replay says so."""
+    (counted,) = replay.stats.filter("container_no IS NULL").project("new, duplicate").fetchall()
+    results = Counter(result for (result,) in replay.results.project("result").fetchall())
+    by_result = dict(replay.breakdown("result").project("result, events").fetchall())
+    return [dict(zip(("new", "duplicate"), counted, strict=True)), dict(results), by_result]
+
+
+@pytest.mark.parametrize("bound", [0, 1, 2, 4])
+@pytest.mark.parametrize("segments", [1, 3])
+def test_of_events_with_one_seq_only_those_are_new_that_count_as_new(
+    record: Record, bound: int, segments: int
+) -> None:
+    events = [{"path": f"/{n * n % 5 % 3}", "seq": n // 7, "tid": n} for n in range(60)]
+    replay = Capture(record(events, segments)).replay(max_unique_files=bound)
+    counted, *said = outcomes(replay)
+    assert said == [counted] * 2
+    assert sorted(replay.results.fetchall()) == sorted(replay.results.fetchall())
+    if not bound:
+        new = replay.results.filter("result = 'new'").project("file, seq").order("file")
+        assert new.fetchall() == [("/0", 0), ("/1", 0)]
+
+
+@pytest.mark.parametrize("bound", [0, 1])
+def test_places_may_be_the_seq_of_other_events(tmp_path: Path, bound: int) -> None:
+    path = write(tmp_path, [[0, 1], [0, 1]], None)
+    pq.write_table(pa.table({"path": ["/a", "/b"]}), path / sealed_name(1))
+    counted, *said = outcomes(Capture(path).replay(max_unique_files=bound))
+    assert said == [counted] * 2
 
 
 def test_damage_is_a_sentence(record: Record) -> None:
