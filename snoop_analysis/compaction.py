@@ -106,6 +106,8 @@ def _reason_to_leave(session: Session, rows: int) -> str | None:
     before = len(session.segments)
     if before < 2 or -(-sum(one.rows for one in session.segments) // rows) >= before:
         return "its segments are large enough"
+    if session.is_partly_numbered:
+        return "some of its segments have a column seq, and others none"
     for exact in PATH_BYTES:
         text = exact.removesuffix("_bytes")
         if _mixes_bytes(session, text, exact):

@@ -27,6 +27,10 @@ def command(captures: tuple[str, ...], rows: int) -> None:
     The new segments are written beside the old ones, read back and compared with them, and then
     take their place in one step. Killed, it leaves SESSION.compacting, which is not read; the next
     one removes it. A session that another process is changing is refused.
+
+    A session is left as it is, and why is said, if it has not ended, if its segments are large
+    enough, or if other programs wrote them in ways that do not go together: seq in some of them
+    alone, or exact bytes as the path in some and beside it in others.
     """
     from snoop_analysis.compaction import compact
 

@@ -396,6 +396,18 @@ def test_compact_leaves_bytes_that_stand_for_text_in_some_segments(
     assert {one: one.read_bytes() for one in path.iterdir()} == before
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_compact_leaves_segments_of_which_some_have_no_seq(record: Record, number: int) -> None:
+    """Merged, the places of their events would count as their seq: as repeated, or as a gap."""
+    path = record([{"path": "/a"}, {"path": "/b"}], segments=2, **ENDED)
+    one = pq.read_table(path / sealed_name(number))
+    pq.write_table(one.drop_columns(["seq"]), path / sealed_name(number))
+    before = {one: one.read_bytes() for one in path.iterdir()}
+    reason = "some of its segments have a column seq, and others none"
+    assert run("compact", path).stdout == f"{path} is left as it is: {reason}\n"
+    assert {one: one.read_bytes() for one in path.iterdir()} == before
+
+
 def test_compact_merges_bytes_and_text(record: Record) -> None:
     path = record([{"path": "/é"}, {"path": "/a"}, {"path": "/a\0"}], segments=3, **ENDED)
     retyped(path / sealed_name(1), "path", pa.binary())
