@@ -8,8 +8,8 @@ SELECT
     coalesce(sum(count) FILTER (
         is_relative(path)
         AND nullif(base, '') IS NULL
-        AND base_bytes IS NULL
-        AND real_path IS NULL
+        AND nullif(base_bytes, ''::BLOB) IS NULL
+        AND nullif(real_path, '') IS NULL
     ), 0)::BIGINT AS unresolved                      -- BIGINT: a relative path without its directory
 FROM selected_calls
 JOIN container_cgroups

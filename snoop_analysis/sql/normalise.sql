@@ -77,10 +77,10 @@ CREATE OR REPLACE MACRO is_relative(path) AS path <> '' AND NOT starts_with(path
 
 -- led_to(path VARCHAR, base VARCHAR, base_bytes BLOB, real_path VARCHAR, real_path_bytes BLOB) -> VARCHAR
 -- The exact text of what a relative path without a base led to, where that is known (chdir, for one, carries its
--- target in real_path and no base); null everywhere else.
+-- target in real_path and no base); null everywhere else. What is empty is none.
 CREATE OR REPLACE MACRO led_to(path, base, base_bytes, real_path, real_path_bytes) AS
     CASE
         WHEN real_path IS NOT NULL AND is_relative(path) AND nullif(base, '') IS NULL
-            AND base_bytes IS NULL
-            THEN exact_text(real_path, real_path_bytes)
+            AND nullif(base_bytes, ''::BLOB) IS NULL
+            THEN nullif(exact_text(real_path, real_path_bytes), '')
     END;

@@ -14,7 +14,7 @@ SELECT
     led_to(path, base, base_bytes, real_path, real_path_bytes) AS led,  -- VARCHAR: see normalise.sql
     starts_at_base(path, base, base_bytes, syscall) AS is_below,  -- BOOLEAN: see calls.sql
     takes_last_link(syscall, flags) AS is_link,      -- BOOLEAN
-    list_sort(list(DISTINCT exact_text(real_path, real_path_bytes)) FILTER (real_path IS NOT NULL AND coalesce(ret, 0) >= 0)) AS real_paths,  -- VARCHAR[]: what it led to, exact text; null if unknown
+    list_sort(list(DISTINCT exact_text(real_path, real_path_bytes)) FILTER (real_path <> '' AND coalesce(ret, 0) >= 0)) AS real_paths,  -- VARCHAR[]: what it led to, exact text; null if unknown
     coalesce(sum(count) FILTER (coalesce(ret, 0) >= 0 AND NOT only_looks(syscall)), 0)::BIGINT AS uses,  -- BIGINT: calls that took something from it, or changed it
     coalesce(sum(count) FILTER (ret < 0 OR only_looks(syscall)), 0)::BIGINT AS looks,  -- BIGINT: calls that saw that it is there
     bool_or(coalesce(ret, 0) >= 0 AND is_exec(syscall)) AS executed,             -- BOOLEAN
@@ -31,7 +31,7 @@ JOIN container_cgroups
 SEMI JOIN counted ON counted.container_no = container_cgroups.container_no
 WHERE coalesce(ret, 0) <> -2                         -- ENOENT: it is not there
     AND path IS NOT NULL
-    AND (path <> '' OR real_path IS NOT NULL)
+    AND (path <> '' OR real_path <> '')
     AND NOT names_no_file(syscall, path_role)
 GROUP BY ALL
 ORDER BY container_no, first_seen, path, path_bytes, base, base_bytes, led, is_below, is_link;

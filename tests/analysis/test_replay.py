@@ -109,6 +109,24 @@ def test_name_of_a_file(record: Record, event: Event, file: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("event", "file", "unresolved"),
+    [
+        ({"path": "x", "real_path": ""}, "/x", 1),
+        ({"path": "x", "real_path": "", "real_path_bytes": b""}, "/x", 1),
+        ({"path": "x", "base": "", "real_path": "/srv/x"}, "/srv/x", 0),
+        ({"path": "x", "base": "", "base_bytes": b"", "real_path": "/srv/x"}, "/srv/x", 0),
+    ],
+)
+def test_an_empty_base_or_real_path_is_none(
+    record: Record, event: Event, file: str, unresolved: int
+) -> None:
+    capture = Capture(record([event]))
+    replay = capture.replay()
+    assert in_order(capture.events, "file") == in_order(replay.results, "file") == [file]
+    assert replay.report().defects["unresolved_base"] == unresolved
+
+
+@pytest.mark.parametrize(
     ("event", "defects"),
     [
         ({"path": None, "note": "unreadable"}, {"unreadable": 1, "unresolved_base": 0}),

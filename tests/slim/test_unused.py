@@ -244,6 +244,7 @@ CLOSURE: list[tuple[str, Event, str, str]] = [  # rules, an event, what it needs
     ("runtime", {"path": "/app/m.py"}, "/tmp", ""),
     ("nameless", {"path": "m.py"}, "/app/m.py", ""),
     ("nameless", {"path": ".././app//m.py"}, "/app/m.py", ""),
+    ("nameless", {"path": "m.py", "real_path": ""}, "/app/m.py", ""),
 ]
 
 
@@ -339,6 +340,7 @@ DOUBTS: list[tuple[Event, dict[str, Any], str]] = [
     ({"path": "/app/m.py", "syscall": "rename", "path_role": "old", "ret": 0}, {}, ""),
     ({"path": "/app", "syscall": "rename", "path_role": "old", "ret": -13}, {}, ""),
     ({"path": "m.py"}, {}, "1 relative paths have no known directory"),
+    ({"path": "m.py", "real_path": ""}, {}, "1 relative paths have no known directory"),
     ({"path": None}, {}, "1 paths could not be read"),
     ({"exe": "/usr/bin/prog"}, {}, "/usr/bin/prog was running before recording began"),
     (
