@@ -69,7 +69,7 @@ def missing(report: Report) -> Iterator[str]:
     if lacks.implausible_times:
         yield f"{counted(lacks.implausible_times, 'event')} with a time no clock that was set says"
     if not report.total_events:
-        filtered = any(report.settings[name] for name in _FILTERS)
+        filtered = any(report.settings[name] not in (None, False) for name in _FILTERS)
         yield "no event passes the filters" if filtered else "no events were recorded"
 
 

@@ -226,6 +226,8 @@ def test_complete(record: Record) -> None:
         ([{"path": "/a", "cgroup_id": 7}], {}, {}, "1 event of unknown containers"),
         ([], {}, {}, "no events were recorded"),
         ([{"path": "/a", "ret": -2}], {"found_only": True}, {}, "no event passes the filters"),
+        ([{"path": "/a"}], {"syscalls": []}, {}, "no event passes the filters"),
+        ([{"path": "/a"}], {"containers": []}, {}, "no event passes the filters"),
     ],
 )  # fmt: skip
 def test_the_summary_says_first_what_is_missing(
