@@ -86,10 +86,16 @@ def _grouped(replay: Replay, event_keys: str) -> str:
     )
 
 
-def _name_key(key: str) -> str:
+def depth_of(key: str) -> int | None:
+    """The depth in a key ``directory:DEPTH``; null of any other key."""
     depth = _TO_DEPTH.fullmatch(key)
+    return int(depth[1]) if depth else None
+
+
+def _name_key(key: str) -> str:
+    depth = depth_of(key)
     if depth:
-        parts = f"string_split({_DIRECTORY}, '/')[2:{int(depth[1]) + 1}]"
+        parts = f"string_split({_DIRECTORY}, '/')[2:{depth + 1}]"
         return f"CASE WHEN file <> '' THEN '/' || array_to_string({parts}, '/') END"
     if key not in _OF_NAME:
         raise OptionError(f"there is no breakdown by {key!r}; choose from {', '.join(NAMES)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from snoop_analysis.breakdown import depth_of
 from snoop_analysis.errors import OptionError
 from snoop_analysis.names import name_of
 from snoop_analysis.sqltext import statement
@@ -59,15 +60,16 @@ def listing(answer: Answer, by: str) -> duckdb.DuckDBPyRelation:
     Raises:
         OptionError: there is no such key.
     """
-    key, _, depth = by.partition(":")
-    if key not in KEYS or (depth and (key != "directory" or not depth.isdecimal())):
+    depth = depth_of(by)
+    key = "directory" if depth else by
+    if key not in KEYS:
         raise OptionError(f"{by!r} is nothing to list by; there are {', '.join(KEYS)}")
     answer.replay.add_table("image_files", _files(answer))
     answer.replay.add_table("outside", _outside(answer))
     if key in ("file", "outside"):
         return answer.replay.query(statement(f"unused_{key}"))
     names = {"package": "kind, package, version, home"}.get(key, key)
-    keys = f"directory_of(path, {int(depth or 2)}) AS directory" if key == "directory" else names
+    keys = f"directory_of(path, {depth or 2}) AS directory" if key == "directory" else names
     answer.replay.execute(statement("unused_directory"))
     query = statement("unused").replace("/* keys */", keys).replace("/* names */", names)
     return answer.replay.query(query)

@@ -730,7 +730,13 @@ def test_listings(everything: Path, tmp_path: Path) -> None:
     assert directories["/app"]["files"] == directories["/app"]["not_observed_files"] == 6
     assert [row["path"] for row in rows("outside")] == ["/new"]
     assert [row["layer"] for row in rows("layer")] == [0]
-    assert "nothing to list by" in str(run(*arguments, "--by", "size").exception)
+    assert {row["directory"] for row in rows("directory")} == {
+        row["directory"] for row in rows("directory:2")
+    }
+    for key in ("size", "directory:", "directory:0", f"directory:{10**23}", "file:1"):
+        error = run(*arguments, "--by", key).exception
+        assert isinstance(error, OptionError)
+        assert "nothing to list by" in str(error)
 
 
 def test_files_are_completed_by_what_the_kernel_opens(everything: Path, tmp_path: Path) -> None:
