@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from snoop_capture import layout, opcodes, uring
+from snoop_capture import layout, moved_bases, opcodes, uring
 from snoop_capture.rows import Rows
 from snoop_capture.syscalls import Syscall
 from snoop_capture.uring import RequestJoin
@@ -69,6 +69,7 @@ class EventBuilder:
         self._has_flags = np.zeros(_KINDS, bool)
         self._has_dirfd = np.zeros(_KINDS, bool)
         self._role = np.full(_KINDS, -1, np.int32)
+        self._moves = np.zeros(_KINDS, bool)
         for index, call in table.items():
             for number, role in enumerate(call.roles):
                 kind = index | number << layout.KIND_ROLE_SHIFT
@@ -76,9 +77,13 @@ class EventBuilder:
                 self._has_flags[kind] = call.flags > 0
                 self._has_dirfd[kind] = call.dirfds[number] > 0
                 self._role[kind] = _ROLES.index(role) if role in _ROLES else -1
+                self._moves[kind] = call.name in moved_bases.CALLS
 
     def batch(self, rows: Rows) -> pa.RecordBatch:
         """The events of ``rows``, in order of time."""
+        moves = self._moves[rows.kind & np.uint32(_KINDS - 1)]
+        if moves.any():
+            moved_bases.forget(rows, moves)
         in_order = _orderer(rows.order)
         columns = self._call_columns(rows, in_order)
         columns |= _task_columns(rows, in_order)
