@@ -172,7 +172,8 @@ def test_a_recorder_that_restarts(tmp_path: Path, volume: Path, build: Build) ->
             else:
                 node.signal(recorder, "TERM")
                 recorder.end()
-    sessions = sorted(path for path in volume.iterdir() if path.is_dir())
+    directories = (path for path in volume.iterdir() if path.is_dir())
+    sessions = sorted(directories, key=lambda path: str(read_session(path)["started_at"]))
     recordings = [[row["path"] for row in read_events(path).to_pylist()] for path in sessions]
     found = [rows.count(f"/from/{number}") for number, rows in enumerate(recordings)]
     assert [found[0], found[2]] == [counts[0], counts[2]]
