@@ -38,6 +38,7 @@ from snoop_analysis.sessions import Container, Finder, Key, Session
 from snoop_analysis.settings import DEFAULT_EXCLUDE, Settings, listed, whole
 from snoop_analysis.sqltext import statement
 from snoop_analysis.state import State
+from snoop_format.errors import FormatError
 from snoop_format.summary import SUMMARY, read_dropped
 
 if TYPE_CHECKING:
@@ -375,9 +376,13 @@ class Capture:
         summary = session.summary
         if summary:
             query = f"CREATE TABLE {summary_table(number)} AS {summary_rows(number, summary)}"
-            self._run(summary.path, query)
-            if read_dropped(session.directory, {}).last_segment > session.dropped.last_segment:
-                raise ChangedError(f"{summary.path} was replaced while it was read: try again")
+            try:
+                self._run(summary.path, query)
+            except CaptureError:  # what DuckDB says of a file that is replaced under it
+                with suppress(FormatError):
+                    _refuse_replaced(summary.path, session)
+                raise
+            _refuse_replaced(summary.path, session)
         return summary
 
     def _load(self, number: int, segment: Segment) -> Segment:
@@ -500,6 +505,17 @@ class Capture:
         if rows:
             places = ", ".join("?" for _ in rows[0])
             self.database.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+
+
+def _refuse_replaced(summary: Path, session: Session) -> None:
+    """Refuse a summary that is about more segments by now than ``session`` is without.
+
+    Raises:
+        ChangedError: it is.
+        FormatError: it is damaged.
+    """
+    if read_dropped(session.directory, {}).last_segment > session.dropped.last_segment:
+        raise ChangedError(f"{summary} was replaced while it was read: try again")
 
 
 def _parts(segments: Iterable[Segment], rows: int) -> Iterator[tuple[int, list[Segment]]]:
