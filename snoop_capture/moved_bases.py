@@ -29,14 +29,13 @@ def forget(rows: Rows, moves: Array) -> None:
     """
     of_first_path = (rows.kind & np.uint32(KIND_ROLE)) == 0
     for old in np.flatnonzero(moves & of_first_path & (rows.ret == 0) & (rows.base >= 0)).tolist():
-        new = old + 1  # a call writes its rows one after the other
-        if new == len(rows) or rows.ts[new] != rows.ts[old]:
-            continue
+        new = old + 1  # a call writes its rows one after the other; that one may be lost
+        known = new < len(rows) and rows.ts[new] == rows.ts[old]
         names = _names(rows, old)
-        level = moved_level(_path(rows, old), _path(rows, new), names)
+        level = moved_level(_path(rows, old), _path(rows, new) if known else b"", names)
         if level is None:
             continue
-        for row in (old, new):
+        for row in (old, new) if known else (old,):
             if rows.base[row] >= 0 and _names(rows, row)[level - len(names) :] == names[level:]:
                 rows.base[row] = -1
                 rows.mark[row] = int(rows.mark[row]) & ~MARK_HAS_BASE | MARK_BASE_UNRESOLVED
@@ -49,7 +48,7 @@ def moved_level(old: bytes, new: bytes, names: list[bytes]) -> int | None:
 
     Args:
         old: the relative path of what was moved.
-        new: the path of where it is now.
+        new: the path of where it is now; empty if it is not known.
         names: of the base as it is called now, from the leaf to the root.
     """
     ups, below = 0, 0

@@ -131,6 +131,7 @@ def test_a_rename_of_the_directory_that_it_starts_from(record: Recorder, tmp_pat
         ("../a/../a", "b", "/x/b", 0),
         (".", "/m", "/m", 0),
         ("..", "/m", "/m/a", 1),
+        ("../a", "", "/x/b", 0),  # as the row of the new path was lost
         ("../a", "../c", "/x/b", None),  # beside it
         ("../x/snoop", "../bin/snoop", "/src/snoop", None),
         ("a", "b", "/x/b", None),  # below it
