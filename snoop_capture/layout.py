@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that bpf/snoop.c writes and ring.py reads, and the numbers both must agree on.
+"""The memory that bpf/block.h describes and ring.py reads, and the numbers both must agree on.
 
 The ring is cut into blocks; a CPU that needs one takes any that is free. A block holds rows column
 by column (so that reading it is slicing it), a table of the tasks that made them and one of the
@@ -129,7 +129,7 @@ class Layout:
 
     @property
     def block(self) -> np.dtype[np.void]:
-        """``struct block`` of bpf/snoop.c."""
+        """``struct block`` of bpf/block.h."""
         rows = (self.rows,)
         return np.dtype(
             [
@@ -158,7 +158,7 @@ class Layout:
         )
 
     def macros(self) -> dict[str, int]:
-        """The ``-D`` macros with which bpf/snoop.c gets the same sizes and numbers."""
+        """The ``-D`` macros with which the BPF program gets the same sizes and numbers."""
         return {
             "CPUS": self.cpus,
             "BLOCKS": self.blocks,

@@ -13,13 +13,13 @@ import platform
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from snoop_capture import kernel_calls, offsets, syscalls, tracepoints
 from snoop_capture.btf import KernelTypes
 from snoop_capture.errors import CaptureError
 from snoop_capture.offsets import Form
+from snoop_capture.source import bpf_directory, program_text
 from snoop_capture.syscalls import Syscall, syscall_table
 from snoop_capture.targets import MAX_ROOTS
 from snoop_capture.tracepoints import SYS_ENTER
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def _bcc() -> Any:
-    os.environ["BCC_KERNEL_SOURCE"] = str(_bpf_directory() / "include")
+    os.environ["BCC_KERNEL_SOURCE"] = str(bpf_directory() / "include")
     try:
         import bcc
     except ImportError:
@@ -201,12 +201,6 @@ def _hooks(kernel: KernelTypes, events: bool) -> Iterator[tuple[str, tuple[str, 
         yield from _URING_HOOKS.items()
 
 
-def _bpf_directory() -> Path:
-    """``bpf/`` beside the packages in a checkout, inside ``snoop_capture`` when installed."""
-    here = Path(__file__).resolve().parent
-    return next(d for d in (here / "bpf", here.parent / "bpf") if (d / "snoop.c").exists())
-
-
 def _compile(bcc: Any, macros: dict[str, int], form: Form) -> Any:
     flags = [f"-D{name}={value}" for name, value in macros.items()]
     flags += ["-Wno-macro-redefined", "-Wno-duplicate-decl-specifier"]
@@ -216,7 +210,7 @@ def _compile(bcc: Any, macros: dict[str, int], form: Form) -> Any:
         # code; but without it verifiers of older kernels lose track of a bound.
         flags += ["-Xclang", "-disable-llvm-passes"]
     try:
-        return bcc.BPF(src_file=str(_bpf_directory() / "snoop.c").encode(), cflags=flags)
+        return bcc.BPF(text=program_text().encode(), cflags=flags)
     except Exception as error:  # BCC raises nothing narrower
         raise CaptureError(f"the BPF program does not compile here: {error}") from error
 

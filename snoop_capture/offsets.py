@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What bpf/snoop.c must know of the running kernel: offsets as macros, places of arguments."""
+"""What the BPF program must know of the running kernel: offsets as macros, places of arguments."""
 
 import platform
 from collections.abc import Iterable
@@ -169,7 +169,7 @@ def knows_uring(kernel: KernelTypes) -> bool:
 
 
 class Form(Enum):
-    """How the programs load what is in the kernel's memory; see bpf/snoop.c."""
+    """How the programs load what is in the kernel's memory; see bpf/memory.h."""
 
     CAST = auto()
     """Without a helper, from anywhere: since Linux 6.2."""

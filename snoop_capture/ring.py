@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading the ring: from blocks in shared memory to rows as whole columns.
 
-This module, ``rows.py`` and the lower half of bpf/snoop.c alone know the transport. The BPF program
+This module, ``rows.py`` and bpf/block.h alone know the transport. The BPF program
 fills blocks column by column and publishes a row by advancing the block's row count; a CPU has a
 block to itself until that is full, so there is no lock. Reading is slicing: no record is ever
 decoded.

@@ -233,7 +233,7 @@ def syscall_table(machine: str) -> dict[int, Syscall]:
 
 
 def macros() -> dict[str, int]:
-    """The acts and outputs under the names that bpf/snoop.c has for them."""
+    """The acts and outputs under the names that the BPF program has for them."""
     return {
         name: value for name, value in globals().items() if name.startswith(("ACT_", "OUTPUT_"))
     }

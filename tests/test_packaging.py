@@ -26,7 +26,7 @@ def test_the_bpf_sources_are_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = [path.relative_to(ROOT) for path in (ROOT / "bpf").rglob("*") if path.is_file()]
     assert {f"snoop_capture/{source}" for source in sources} <= names
-    assert "snoop_capture/bpf/snoop.c" in names
+    assert {"snoop_capture/bpf/snoop.c", "snoop_capture/bpf/walk.h"} <= names
     assert "snoop_capture/bpf/include/include/linux/types.h" in names
 
 
@@ -70,7 +70,7 @@ def test_both_commands_and_no_bcc(wheel: Path) -> None:
 
 def test_the_installed_loader_finds_its_sources(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    program = "from snoop_capture import loader; print(loader._bpf_directory())"
+    program = "from snoop_capture.source import bpf_directory; print(bpf_directory())"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(tmp_path)},

@@ -14,6 +14,7 @@ import pytest
 from snoop_capture import loader, offsets
 from snoop_capture.btf import KernelTypes
 from snoop_capture.recorder import layout_here
+from snoop_capture.source import bpf_directory
 from snoop_capture.syscalls import ACT_OPENS, syscall_table
 
 pytestmark = [pytest.mark.bpf, pytest.mark.filterwarnings("ignore")]  # BCC's
@@ -45,7 +46,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> KernelTypes:
 
 
 def test_the_program_is_accepted(kernel: KernelTypes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BCC_KERNEL_SOURCE", os.fspath(loader._bpf_directory() / "include"))
+    monkeypatch.setenv("BCC_KERNEL_SOURCE", os.fspath(bpf_directory() / "include"))
     bcc: Any = pytest.importorskip("bcc")
     form = offsets.Form.UNTYPED
     macros = layout_here(1 << 20).macros() | loader._macros(
