@@ -93,7 +93,7 @@ def test_a_path_that_the_call_wrote_over_is_null(record: Recorder, build: Build)
     handle = recording.one(syscall="name_to_handle_at")
     assert (handle["path"], handle["ret"], handle["note"]) == (None, 0, UNREADABLE)
     assert (part["path"], part["ret"], part["note"]) == (None, EFAULT, UNREADABLE)
-    (link,) = recording.where(syscall="readlinkat")
+    *_, link = recording.where(syscall="readlinkat")  # on arm64 the C library makes one as well
     assert (over["path"], over["ret"], over["note"]) == (None, 0, UNREADABLE)
     assert (beside["path"], beside["ret"], beside["note"]) == ("/etc", 0, None)
     assert (link["path"], link["ret"], link["note"]) == (None, length, UNREADABLE)
