@@ -49,6 +49,7 @@ LOADS: Final = [
     Load("stat, 4 threads", "stat", threads=4),
     Load("stat, 50,000 paths", "many"),
     Load("stat, missing", "missing"),
+    Load("stat, seccomp filter", "filtered"),
     Load("open and close", "open"),
     Load("relative, depth 1", "relative", depth=1),
     Load("relative, depth 10", "relative", depth=10),

@@ -13,6 +13,38 @@ static inline bool has_filter(u64 task)
 	return thread_word(task, SECCOMP_WORD) & SECCOMP_BIT;
 }
 
+/*
+ * Does the task's filter let calls of this number by, whatever their arguments? Since Linux 5.11 the
+ * kernel has that in a bitmap. Filters that are added only take from it: what is let by at the end of
+ * a call was when it was entered, too.
+ */
+static inline bool is_let_by(u64 task, u32 number, bool compat)
+{
+#ifdef AT_seccomp_filter__cache__allow_native
+	u64 bitmap = word(task, AT_task_struct__seccomp__filter);
+
+	if (!bitmap || number >= CALLS_END)
+		return false;
+	bitmap += AT_seccomp_filter__cache__allow_native;
+	if (compat)
+#ifdef AT_seccomp_filter__cache__allow_compat
+		bitmap += AT_seccomp_filter__cache__allow_compat -
+			  AT_seccomp_filter__cache__allow_native;
+#else
+		return false;
+#endif
+	return load(bitmap + number / 64 * sizeof(u64)) >> number % 64 & 1;
+#else
+	return false;
+#endif
+}
+
+/* Has the task a filter that may answer this call? */
+static inline bool may_be_answered(u64 task, u32 number, bool compat)
+{
+	return has_filter(task) && !is_let_by(task, number, compat);
+}
+
 /* A tracer gets the call instead of the kernel: ptrace(2), PTRACE_SYSEMU. */
 static inline bool is_emulated(u64 task)
 {
@@ -26,31 +58,31 @@ static inline bool gives(u32 nr, s64 ret)
 
 /*
  * Did a seccomp filter answer the call instead of the kernel? Such a call has an exit, but no
- * entry. Entries are watched only once a traced task has a filter, and then of all tasks: filters
- * come while calls are under way (SECCOMP_FILTER_FLAG_TSYNC). Where it is not known whether an
+ * entry. Entries are watched only once a traced call might have been answered, and then of all tasks:
+ * filters come while calls are under way (SECCOMP_FILTER_FLAG_TSYNC). Where it is not known whether an
  * entry was to be seen, a result that filters use to give counts as the filter's.
  */
-static inline bool is_blocked(struct config *cfg, bool filtered, u32 nr, s64 ret)
+static inline bool is_blocked(struct config *cfg, bool answerable, u32 nr, s64 ret)
 {
 	u32 tid, none = 0, *entry;
 	bool matches;
 
-	if (filtered && !cfg->seccomp) {
+	if (answerable && !cfg->seccomp) {
 		cfg->seccomp = 1;
 		ring_bell();
 	}
 	if (!cfg->watched_from)
-		return filtered && gives(nr, ret);
+		return answerable && gives(nr, ret);
 	tid = bpf_get_current_pid_tgid();
 	entry = entered.lookup(&tid);
 	if (entry) {
 		matches = *entry == nr + 1;
 		if (*entry != EXECED) /* that is for has_execed() */
 			*entry = 0;
-		return filtered && !matches;
+		return answerable && !matches;
 	}
 	entered.update(&tid, &none);
-	if (!filtered)
+	if (!answerable)
 		return false;
 	return load(bpf_get_current_task() + AT_task_struct__start_time) >= cfg->watched_from ||
 	       gives(nr, ret);
@@ -67,7 +99,7 @@ static inline bool has_execed(void)
 	return is_it;
 }
 
-/* Attached only once a traced task has a seccomp filter: see is_blocked(). */
+/* Attached only once a filter might have answered a traced call: see is_blocked(). */
 int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 nr = plain_number(TOLD(u64, ctx, 1, sys_enter, id)), entry = nr + 1, tid;

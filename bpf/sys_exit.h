@@ -4,12 +4,12 @@
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 task = 0, regs = current_regs(ctx, &task), cgroup;
-	u32 nr = plain_number(word32(regs, AT_NR));
+	u32 number = word32(regs, AT_NR), nr = plain_number(number);
 	struct config *cfg;
 	struct spec *spec;
 	struct call *call;
 	s64 ret = TOLD(s64, ctx, 1, sys_exit, ret);
-	bool blocked, compat;
+	bool answerable, blocked, compat;
 
 	if (nr >= COMPAT)
 		return 0;
@@ -24,8 +24,9 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	cgroup = traced_cgroup(cfg, task);
 	if (!cgroup)
 		return 0;
-	blocked = is_emulated(task) || is_blocked(cfg, has_filter(task), nr, ret);
 	compat = is_compat(task);
+	answerable = may_be_answered(task, number, compat);
+	blocked = is_emulated(task) || is_blocked(cfg, answerable, nr, ret);
 	if (compat) {
 		nr += COMPAT;
 		spec = table.lookup(&nr);
@@ -33,7 +34,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (!spec || !spec->path[0])
 		return 0;
 	if (spec->act & ACT_EXEC && ret == 0 && !is_question(regs, spec, compat)) {
-		if (has_execed() || !(has_filter(task) || is_emulated(task)))
+		if (has_execed() || !(answerable || is_emulated(task)))
 			return 0; /* on_exec has it */
 		blocked = true;
 	}

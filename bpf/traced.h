@@ -9,7 +9,7 @@ struct config {
 	u32 epoch; /* counts segments: each segment names each file anew */
 	u64 execs; /* counts traced execs: each makes a task another program */
 	u64 watched_from; /* CLOCK_MONOTONIC, ns: on_sys_enter is attached; 0: it is not */
-	u32 seccomp; /* set here: traced tasks have a filter */
+	u32 seccomp; /* set here: a filter might have answered a traced call */
 	u32 left_out; /* a bit for each root that is not traced, although below one that comes after it */
 };
 

@@ -2,7 +2,7 @@
 """What the BPF program must know of the running kernel: offsets as macros, places of arguments."""
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from snoop_capture import opcodes
 from snoop_capture.btf import KernelTypes
 from snoop_capture.opcodes import OPCODES, Opcode
-from snoop_capture.syscalls import COMPAT, Syscall
+from snoop_capture.syscalls import COMPAT, Syscall, syscall_table
 
 _FIELDS: Final = (
     "task_struct.fs",
@@ -86,6 +86,11 @@ _URING_EVENT_FIELDS: Final = (
     "trace_event_raw_io_uring_complete.req",
     "io_uring_sqe.addr",
 )
+# The calls that a seccomp filter lets by whatever their arguments; those of 32 bits where they are.
+_LET_BY: Final = ("task_struct.seccomp.filter", "seccomp_filter.cache.allow_native")
+_LET_BY_COMPAT: Final = "seccomp_filter.cache.allow_compat"
+_CALL_FUNCTION: Final = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_"}
+
 # Helpers whose results have types.
 _TYPED: Final = ("get_current_task_btf", "task_pt_regs")
 _CAST: Final = "bpf_rdonly_cast"
@@ -200,6 +205,29 @@ def _form(kernel: KernelTypes, form: Form) -> dict[str, int]:
     return typed | {name: number for name, number in ids.items() if number is not None}
 
 
+def _let_by(kernel: KernelTypes) -> dict[str, int]:
+    """Where the filters' bitmaps are, and the numbers that have a bit; nothing before Linux 5.11.
+
+    The bits behind the kernel's last number mean nothing. All numbers up to that of a call which
+    the kernel has are its own, and since 424 those of 32 bits are the same.
+    """
+    machine = platform.machine()
+    prefix = _CALL_FUNCTION[machine]
+    native = ((nr, call.name) for nr, call in syscall_table(machine).items() if nr < COMPAT)
+    present = [nr for nr, name in native if kernel.function(prefix + name) is not None]
+    if not present or not _has_all(kernel, _LET_BY):
+        return {}
+    fields = kernel.offsets(_LET_BY)
+    compat = kernel.offset(_LET_BY_COMPAT)
+    if compat is not None:
+        fields[_LET_BY_COMPAT] = compat
+    return {**_at(fields), "CALLS_END": max(present) + 1}
+
+
+def _at(fields: Mapping[str, int]) -> dict[str, int]:
+    return {"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()}
+
+
 def _has_all(kernel: KernelTypes, fields: Iterable[str]) -> bool:
     return all(kernel.offset(field) is not None for field in fields)
 
@@ -218,7 +246,8 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool, form: Form) -> 
         fields |= kernel.offsets(_URING_EVENT_FIELDS)
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
     return {
-        **{"AT_" + name.replace(".", "__"): offset for name, offset in fields.items()},
+        **_at(fields),
+        **_let_by(kernel),
         **_flag(kernel, "COMPAT", _COMPAT_FLAG[platform.machine()]),
         **_flag(kernel, "SECCOMP", _SECCOMP_FLAG[platform.machine()]),
         **_flag(kernel, "EMULATED", _EMULATED_FLAG[platform.machine()]),

@@ -164,7 +164,7 @@ class Program:
         return "program:on_uring_submit" in self.descriptors
 
     def watch_seccomp(self) -> None:
-        """Once a traced task has a seccomp filter, watch what its calls enter with.
+        """Once a seccomp filter might have answered a traced call, watch what calls enter with.
 
         Raises:
             CaptureError: the program cannot be attached any more.

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A call that a seccomp filter or a tracer answered looked at no file: neither a hit nor a miss."""
 
+import errno
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from snoop_capture.btf import KernelTypes
 from snoop_format.schema import BLOCKED
 from tests.capture.conftest import Build
 from tests.capture.recording import Recorder, Recording
@@ -56,11 +59,33 @@ def test_a_recorder_without_privileges_sees_it_so_too(
     assert [row["note"] for row in recording.where(path="/etc/hostname")] == [None] * 3
 
 
-# Lets every call by, and is there for a second, so that entries are watched.
+@pytest.mark.skipif(
+    KernelTypes().offset("seccomp_filter.cache.allow_native") is None, reason="needs Linux 5.11"
+)
+@pytest.mark.parametrize("flags", [[], ["-m32"]], ids=["64 bits", "32 bits"])
+def test_what_no_filter_can_have_answered_has_its_result_at_once(
+    record: Recorder, build: Build, capture: Path, flags: list[str]
+) -> None:
+    """Also one that filters use to give."""
+    if flags and platform.machine() != "x86_64":
+        pytest.skip("32-bit programs are recorded on x86-64 only")
+    closed = capture.parent / "closed"
+    closed.mkdir(mode=0o700)
+    recording = record([build("denying", *flags), closed / "file"])
+    assert recording.code == 0, recording.stderr
+    row = recording.one(path=str(closed / "file"))
+    assert (row["ret"], row["note"]) == (-errno.EACCES, None)
+
+
+# Lets every call by, some only after a look at an argument; and is there for a second, so that
+# entries are watched.
 WATCHED = """
 import os, sys, time
 import seccomp
-seccomp.SyscallFilter(seccomp.ALLOW).load()
+calls = seccomp.SyscallFilter(seccomp.ALLOW)
+for name in ("execve", "access", "faccessat"):
+    calls.add_rule(seccomp.ERRNO(1), name, seccomp.Arg(5, seccomp.EQ, 123456789))
+calls.load()
 os.access("/", os.F_OK)
 time.sleep(1)
 os.execv(sys.argv[1], sys.argv[1:])
