@@ -25,7 +25,7 @@ from snoop_capture.folding import fold, with_all_columns
 from snoop_capture.limits import Retention
 from snoop_capture.observer import Observer
 from snoop_capture.sessions import sessions_in
-from snoop_capture.spare import Spare
+from snoop_capture.spare import Spare, is_spare
 from snoop_format.errors import FormatError
 from snoop_format.locks import SessionLock
 from snoop_format.session import read_session, sealed_name, segments, write_session
@@ -163,7 +163,9 @@ def _sealed_in(directories: Iterable[Path]) -> Iterator[_Sealed]:
 
 
 def _size(directory: Path) -> int:
-    return sum(entry.stat().st_size for entry in directory.iterdir() if entry.is_file())
+    """Bytes of a session, but for the room that is kept free for what it must write."""
+    files = (entry for entry in directory.iterdir() if entry.is_file() and not is_spare(entry))
+    return sum(file.stat().st_size for file in files)
 
 
 def _summary_size(session: Path) -> int:

@@ -11,6 +11,14 @@ from typing import Final
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
+_ENDING: Final = ".spare.tmp"  # recovery removes what ends in .tmp
+
+
+def is_spare(file: Path) -> bool:
+    """Is this a file that only takes up room?"""
+    return file.name.endswith(_ENDING)
+
+
 class Spare:
     """A file that takes up room as long as a session is being written; where there is little, none.
 
@@ -19,7 +27,7 @@ class Spare:
     """
 
     def __init__(self, file: Path) -> None:
-        self._path = file.with_name(f"{file.stem}.spare.tmp")  # recovery removes what ends so
+        self._path = file.with_name(file.stem + _ENDING)
 
     def take(self, size: int) -> None:
         """Keep so many bytes from now on, as far as there is room; nothing where they are kept."""

@@ -90,6 +90,15 @@ def test_the_oldest_go_until_the_rest_is_small_enough(tmp_path: Path) -> None:
     assert size(session) <= most < size(session) + 20_000
 
 
+def test_room_that_is_kept_does_not_count(tmp_path: Path) -> None:
+    session = recorded(tmp_path, "a", 3)
+    keeper = Keeper(session, Retention(max_size=size(session)), Observer())
+    for _ in range(2):  # the first one takes room for a summary
+        keeper.remove_what_must_go(read_session(session))
+    assert numbered(session) == [1, 2, 3]
+    keeper.close()
+
+
 def test_the_old_go(tmp_path: Path) -> None:
     session = recorded(tmp_path, "a", 4)
     for number, path in segments(session):
