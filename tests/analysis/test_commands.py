@@ -2,6 +2,7 @@
 """The subcommands."""
 
 import csv
+import errno
 import json
 import signal
 import subprocess
@@ -166,6 +167,19 @@ def test_export(record: Record, tmp_path: Path) -> None:
         query = f"SELECT result FROM '{target}' ORDER BY seq::INT"
         results = duckdb.execute(query).fetchall()
         assert [result for (result,) in results][-3:] == ["new", "new", "excluded"]
+
+
+def test_what_a_failing_call_may_have_found_is_kept(record: Record, tmp_path: Path) -> None:
+    events = [
+        {"path": "/not-allowed", "syscall": "access", "ret": -errno.EACCES},
+        {"path": "/no-link", "syscall": "readlink", "ret": -errno.EINVAL},
+        {"path": "/interrupted", "ret": None, "note": "restarted"},
+        {"path": "/absent", "ret": -errno.ENOENT},
+        {"path": "/proc/1", "ret": -errno.EACCES},
+    ]
+    run("export", record(events), "--to", "slim", "-o", tmp_path / "slim")
+    kept = (tmp_path / "slim").read_text().split()
+    assert kept == ["/interrupted", "/no-link", "/not-allowed"]
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "\udcff"], ids=["the longest", "not UTF-8"])
