@@ -140,10 +140,12 @@ static inline bool find_socket_path(struct call *call)
 /* fsconfig gets a path, or a number or whatever else, as its command says; sockets have addresses. */
 static inline bool takes_path(struct call *call)
 {
+	u32 command = call->flags;
+
 	if (call->act & ACT_SOCKET)
 		return find_socket_path(call);
-	return !(call->act & ACT_FSCONFIG) || call->flags == FSCONFIG_SET_PATH ||
-	       call->flags == FSCONFIG_SET_PATH_EMPTY;
+	return !(call->act & ACT_FSCONFIG) || command == FSCONFIG_SET_PATH ||
+	       command == FSCONFIG_SET_PATH_EMPTY;
 }
 
 /* openat2 has its flags in user memory: struct open_how { u64 flags, mode, resolve; }. */

@@ -2,6 +2,7 @@
 /* A call on its way through the programs. */
 
 #define AT_FDCWD -100
+#define UNKNOWN_PATH 1 /* an address at which nothing can be read */
 
 /* How a syscall passes its paths. Arguments are counted from 1; 0: it has none. */
 struct spec {
@@ -20,7 +21,7 @@ struct location { /* struct path, linux/path.h */
 
 /* An open file by what its name depends on, but for directories above that are renamed. */
 struct sight {
-	u64 cgroup, mount, dentry, parent, name_hash, ino, root;
+	u64 cgroup, mount, dentry, parent, name_hash, ino, root; /* mount: mount_identity() */
 	u64 epoch;
 };
 

@@ -50,12 +50,24 @@ static inline bool prepare_base(struct call *call, struct block *block)
 	return true;
 }
 
+/* The mount, and where it is: another may come to its place in memory. */
+static inline u64 mount_identity(u64 address)
+{
+	u64 mount = address - AT_mount__mnt;
+	u64 identity = pass(pass(0, mount, 0), load(mount + AT_mount__mnt_mountpoint), 0);
+
+#ifdef AT_mount__mnt_id_unique /* since Linux 6.8 */
+	identity = pass(identity, load(mount + AT_mount__mnt_id_unique), 0);
+#endif
+	return identity;
+}
+
 /* First sight of a file in its container, in this segment? */
 static inline bool is_first_sight(struct call *call, struct config *cfg, u64 ino)
 {
 	call->sight_version = call->version;
 	call->sight.cgroup = call->cgroup;
-	call->sight.mount = call->here.mount;
+	call->sight.mount = mount_identity(call->here.mount);
 	call->sight.dentry = call->here.dentry;
 	call->sight.parent = DENTRY(call, d_parent);
 	call->sight.name_hash = DENTRY(call, d_name__hash_len);

@@ -85,10 +85,10 @@ static inline long read_path(struct call *call, struct block *block, u32 role)
 	return got - 1;
 }
 
-/* The call went well with NULL for a path, as it does for futimens(3): there is none to read. */
-static inline bool needs_no_path(struct call *call, u32 role)
+/* The program passed NULL, as futimens(3) and container runtimes' mount(2) do: there is none to read. */
+static inline bool has_no_path(struct call *call, u32 role)
 {
-	return !call->path[role & 1] && call->ret >= 0;
+	return !call->path[role & 1];
 }
 
 /* Has the call changed where relative paths begin? */
@@ -163,7 +163,7 @@ static inline struct block *row(struct call *call, u64 task)
 	if (length < 0) {
 		length = 0;
 		if (!(call->kind & KIND_URING_DONE))
-			call->mark |= needs_no_path(call, role) ? MARK_NO_PATH : MARK_UNREADABLE;
+			call->mark |= has_no_path(call, role) ? MARK_NO_PATH : MARK_UNREADABLE;
 	}
 	block->path_to[n] = block->path_end + length;
 	if (is_relative(call, block, length)) {

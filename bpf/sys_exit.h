@@ -45,10 +45,10 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	call->act = spec->act;
 	call->ret = ret;
 	call->blocked = blocked;
-	if (!has_lost_memory(call)) {
-		call->path[0] = argument(call, spec->path[0], compat);
-		call->path[1] = argument(call, spec->path[1], compat);
-	}
+	call->path[0] = argument(call, spec->path[0], compat);
+	call->path[1] = argument(call, spec->path[1], compat);
+	if (has_lost_memory(call))
+		call->path[0] = UNKNOWN_PATH;
 	call->dirfd[0] = dirfd_argument(call, spec->dirfd[0], compat);
 	call->dirfd[1] = dirfd_argument(call, spec->dirfd[1], compat);
 	call->flags = argument(call, spec->flags, compat);
@@ -60,6 +60,8 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		call->last_role = 1;
 	if (spec->act & ACT_OPEN_HOW)
 		read_open_how(call);
+	else
+		call->flags = (u32)call->flags;
 	find_written(call, spec, compat);
 	call->result = result_path(call);
 	make_row(ctx, call, task); /* here, for most rows are made here, and a tail call costs */

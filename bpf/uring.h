@@ -26,8 +26,10 @@ static inline u64 field_of(u64 from, u8 place)
 /* The address of a path: the kernel's copy of it, or the program's own. */
 static inline u64 path_of(u64 from, u8 place, bool copied)
 {
-	u64 path = place ? field_of(from, place) : 0;
+	u64 path = UNKNOWN_PATH;
 
+	if (from)
+		path = place ? field_of(from, place) : 0;
 	return path && copied ? load(path + AT_filename__name) : path;
 }
 

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from snoop_capture import layout, moved_bases, opcodes, uring
+from snoop_capture import layout, moved_bases, opcodes, rooted_bases, uring
 from snoop_capture.rows import Rows
 from snoop_capture.syscalls import Syscall
 from snoop_capture.uring import RequestJoin
 from snoop_format import schema
-from snoop_format.calls import EXEC_INTERPRETER
+from snoop_format.calls import EXEC_INTERPRETER, NEED_NO_PATH
 
 Array = NDArray[Any]
 
@@ -70,6 +70,7 @@ class EventBuilder:
         self._has_dirfd = np.zeros(_KINDS, bool)
         self._role = np.full(_KINDS, -1, np.int32)
         self._moves = np.zeros(_KINDS, bool)
+        self._needs_path = np.zeros(_KINDS, bool)
         for index, call in table.items():
             for number, role in enumerate(call.roles):
                 kind = index | number << layout.KIND_ROLE_SHIFT
@@ -78,12 +79,14 @@ class EventBuilder:
                 self._has_dirfd[kind] = call.dirfds[number] > 0
                 self._role[kind] = _ROLES.index(role) if role in _ROLES else -1
                 self._moves[kind] = call.name in moved_bases.CALLS
+                self._needs_path[kind] = call.name.removeprefix("io_uring:") not in NEED_NO_PATH
 
     def batch(self, rows: Rows) -> pa.RecordBatch:
         """The events of ``rows``, in order of time."""
         moves = self._moves[rows.kind & np.uint32(_KINDS - 1)]
         if moves.any():
             moved_bases.forget(rows, moves)
+        rooted_bases.forget(rows)
         in_order = _orderer(rows.order)
         columns = self._call_columns(rows, in_order)
         columns |= _task_columns(rows, in_order)
@@ -111,6 +114,7 @@ class EventBuilder:
         name = np.where(interpreter, len(self._names) - 1, self._name[call])
         restarted = (ret >= _RESTART_FIRST) & (ret <= _RESTART_LAST)
         cancelled = (ret == _ECANCELED) & _is_set(kind, layout.KIND_URING_DONE)
+        unreadable = _is_set(mark, layout.MARK_NO_PATH) & self._needs_path[call] & (ret < 0)
         no_result = restarted | cancelled | _is_set(mark, layout.MARK_BLOCKED)
         ts = (in_order(rows.ts).astype(np.int64) + self.clock_offset) // 1000
         return {
@@ -119,7 +123,7 @@ class EventBuilder:
             "dirfd": pa.array(in_order(rows.dirfd), mask=_mask(self._has_dirfd[call])),
             "flags": pa.array(in_order(rows.flags), mask=_mask(has_flags)),
             "ret": pa.array(ret, mask=_mask(~no_result)),
-            "note": _words(_note(mark, restarted, cancelled), pa.array(_NOTES)),
+            "note": _words(_note(mark, restarted, cancelled, unreadable), pa.array(_NOTES)),
             "path_role": _words(self._role[call], pa.array(_ROLES)),
         }
 
@@ -180,17 +184,17 @@ def _words(indices: Array, words: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(values, words)
 
 
-def _note(mark: Array, restarted: Array, cancelled: Array) -> Array:
+def _note(mark: Array, restarted: Array, cancelled: Array, unreadable: Array) -> Array:
     """Index into ``_NOTES`` or -1; where several hold, the first of them."""
     ordinary = not (mark & np.uint32(layout.MARK_UNUSUAL)).any()
-    if ordinary and not (restarted | cancelled).any():
+    if ordinary and not (restarted | cancelled | unreadable).any():
         return np.full(len(mark), -1, np.int32)
     return np.select(
         [
             _is_set(mark, layout.MARK_BLOCKED),
             restarted,
             cancelled,
-            _is_set(mark, layout.MARK_UNREADABLE),
+            _is_set(mark, layout.MARK_UNREADABLE) | unreadable,
             _is_set(mark, layout.MARK_BASE_UNRESOLVED),
             _is_set(mark, layout.MARK_BASE_DELETED | layout.MARK_REAL_DELETED),
         ],

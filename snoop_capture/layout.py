@@ -43,7 +43,7 @@ _ROWS_PER_BASE: Final = 4
 LOSS_CAUSES: Final = ("ring_full", "busy", "tail_call")
 
 # Entries that the maps have room for.
-MOST_LOSSES: Final = 4096
+MOST_LOSSES: Final = 16384
 MOST_IN_FLIGHT: Final = 16384
 
 # Bits of the column `mark`.
@@ -56,7 +56,7 @@ MARK_HAS_REAL: Final = 32
 MARK_REAL_DELETED: Final = 64
 MARK_REAL_UNRESOLVED: Final = 128
 MARK_BLOCKED: Final = 256
-MARK_NO_PATH: Final = 512  # the call needs none, and went well with NULL
+MARK_NO_PATH: Final = 512  # the program passed NULL
 # The bits that an ordinary row does not have.
 MARK_UNUSUAL: Final = 0x1FF & ~(MARK_HAS_BASE | MARK_HAS_ID | MARK_HAS_REAL)
 

@@ -86,6 +86,9 @@ _URING_EVENT_FIELDS: Final = (
     "trace_event_raw_io_uring_complete.req",
     "io_uring_sqe.addr",
 )
+# What tells a mount from all others that there were, where the kernel has it (6.8).
+_UNIQUE_MOUNT: Final = "mount.mnt_id_unique"
+
 # The calls that a seccomp filter lets by whatever their arguments; those of 32 bits where they are.
 _LET_BY: Final = ("task_struct.seccomp.filter", "seccomp_filter.cache.allow_native")
 _LET_BY_COMPAT: Final = "seccomp_filter.cache.allow_compat"
@@ -244,6 +247,8 @@ def macros(kernel: KernelTypes, layout: Registers, events: bool, form: Form) -> 
         fields |= kernel.offsets(_EVENT_FIELDS)
     if events and knows_uring(kernel):
         fields |= kernel.offsets(_URING_EVENT_FIELDS)
+    if kernel.offset(_UNIQUE_MOUNT) is not None:
+        fields |= kernel.offsets([_UNIQUE_MOUNT])
     short_name = next(o for o in map(kernel.offset, _SHORT_NAME) if o is not None)
     return {
         **_at(fields),

@@ -50,6 +50,12 @@ class Rows:
     order: Array | None
     """Where rows of several CPUs meet: the order in time; None where the rows have it already."""
 
+    def path(self, row: int) -> bytes:
+        """The path of one row; empty where it has none."""
+        start = self.path_ends[row - 1] if row else 0
+        path: bytes = self.path_data[start : self.path_ends[row]].tobytes()
+        return path
+
     def __len__(self) -> int:
         return len(self.ts)
 

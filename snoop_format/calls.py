@@ -31,3 +31,18 @@ CALLS: Final = frozenset(
     ]
 )
 """All that recorders of this version write; other writers may know more."""
+
+NEED_NO_PATH: Final = frozenset(
+    [
+        "mount",
+        "utimensat",
+        "utimensat_time64",
+        "futimesat",
+        "statx",
+        "newfstatat",
+        "fstatat64",
+        "quotactl",
+        "acct",
+    ]
+)
+"""To these NULL is an answer to the question which path: none, or the file descriptor itself."""

@@ -36,6 +36,14 @@ CASES: dict[str, Case] = {
     "dirfd is the root": (
         ["at", "9", "{}/a", "openat2", "9", RESOLVE_IN_ROOT, "/leaf"], "/leaf", "{}/a", None,
     ),
+    "the root's own dots": (
+        ["at", "9", "{}/a", "openat2", "9", RESOLVE_IN_ROOT, "b/../leaf"],
+        "b/../leaf", "{}/a", None,
+    ),
+    "dots that stop at the root": (
+        ["at", "9", "{}/a", "openat2", "9", RESOLVE_IN_ROOT, "b/../../leaf"],
+        "b/../../leaf", None, UNRESOLVED_BASE,
+    ),
     "dirfd is not open": (["statat", "77", "leaf"], "leaf", None, UNRESOLVED_BASE),
     "dirfd is negative": (["statat", "-5", "leaf"], "leaf", None, UNRESOLVED_BASE),
     "dirfd beyond all": (["statat", "0x7fffffff", "leaf"], "leaf", None, UNRESOLVED_BASE),

@@ -143,3 +143,20 @@ def test_what_a_rename_says_of_where_it_starts(
 ) -> None:
     names = [os.fsencode(name) for name in reversed(base.split("/")[1:])]
     assert moved_level(os.fsencode(old), os.fsencode(new), names) == level
+
+
+# Mounts a directory in one place after the other: each mount comes to the memory of the last one.
+REMOUNTED = """
+cd "$1" && mkdir data && touch data/file
+for n in 1 2 3 4 5 6 7 8; do
+    mkdir "at$n" && mount --bind data "at$n" && "$0" open "$1/at$n/file" && umount "at$n"
+done
+"""
+
+
+def test_a_file_is_named_through_each_mount(record: Recorder, build: Build, tmp_path: Path) -> None:
+    recording = record(["unshare", "-m", "sh", "-c", REMOUNTED, build("steps"), tmp_path])
+    assert recording.code == 0, recording.stderr
+    names = [str(tmp_path / f"at{n}" / "file") for n in range(1, 9)]
+    rows = [row for row in recording.rows if row["path"] in names]
+    assert [row["real_path"] for row in rows] == names

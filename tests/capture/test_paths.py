@@ -38,7 +38,6 @@ READ: dict[str, tuple[bytes, str, bytes | None, int]] = {
 UNREAD: dict[str, tuple[list[Argument], int]] = {
     "4,096 bytes": (["stat", LONGEST + b"y"], ENAMETOOLONG),
     "5,000 bytes": (["stat", b"/" * 5000], ENAMETOOLONG),
-    "NULL": (["null"], EFAULT),
     "an address in the first page": (["bad", "0x10"], EFAULT),
     "an address in the kernel": (["bad", "0xffffffff81000000"], EFAULT),
     "an address that is none": (["bad", "0x8000000000000000"], EFAULT),
@@ -81,6 +80,21 @@ def test_a_path_is_recorded_as_passed(recording: Recording, name: str) -> None:
 def test_a_path_that_cannot_be_read_is_null(recording: Recording, name: str) -> None:
     row = stats(recording)[len(READ) + list(UNREAD).index(name)]
     assert (row["path"], row["path_bytes"], row["note"]) == (None, None, UNREADABLE)
+
+
+def test_null_is_known_where_a_call_can_do_without_a_path(record: Recorder, build: Build) -> None:
+    """It asked for no file; a call that needs one was not understood."""
+    recording = record([build("steps"), "null", "opennull"])
+    stat = recording.one(syscall="newfstatat", path=None)
+    opened = recording.one(syscall="openat")
+    assert (stat["path"], stat["ret"], stat["note"]) == (None, EFAULT, None)
+    assert (opened["path"], opened["ret"], opened["note"]) == (None, EFAULT, UNREADABLE)
+    assert recording.session["defects"]["unreadable"] == 1
+
+
+def test_bits_that_the_kernel_does_not_look_at(record: Recorder, build: Build) -> None:
+    row = record([build("steps"), "fsconfig", "lower"]).one(syscall="fsconfig")
+    assert (row["path"], row["flags"], row["ret"]) == ("lower", 3, EINVAL)
 
 
 def test_a_path_that_the_call_wrote_over_is_null(record: Recorder, build: Build) -> None:

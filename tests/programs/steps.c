@@ -183,6 +183,10 @@ static long step(const char *name)
 		return stat_at(number(), "", AT_EMPTY_PATH);
 	if (!strcmp(name, "null"))
 		return stat_at(AT_FDCWD, NULL, 0);
+	if (!strcmp(name, "opennull"))
+		return syscall(SYS_openat, AT_FDCWD, NULL, O_RDONLY, 0);
+	if (!strcmp(name, "fsconfig")) /* SET_PATH, and bits that the kernel does not look at */
+		return syscall(SYS_fsconfig, -1, 1l << 32 | 3, "key", word(), AT_FDCWD);
 	if (!strcmp(name, "bad"))
 		return stat_at(AT_FDCWD, (char *)strtoul(word(), NULL, 0), 0);
 	if (!strcmp(name, "edge"))
