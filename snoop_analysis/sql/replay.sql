@@ -174,6 +174,8 @@ SELECT
     path_bytes,
     base_bytes,
     real_path_bytes,
+    dev,                                             -- null in a summary, as the next
+    ino,
     rest_of_name,
     1::BIGINT AS count,                              -- BIGINT: calls
     event_place(session_no, seq) AS place,           -- HUGEINT: the first of them in replay order
@@ -183,6 +185,21 @@ FROM selected
 UNION ALL BY NAME
 SELECT * REPLACE (count::BIGINT AS count), summary_place(session_no, first_seen) AS place
 FROM selected_summaries;
+
+-- What files are called, by the numbers that rows have which leave the name to an earlier one: that
+-- may be none of this replay's. Of all names that a file has; more than one call may have used.
+CREATE VIEW file_names AS
+SELECT
+    session_no,
+    cgroup_id,
+    dev,
+    ino,
+    list(DISTINCT exact_text(real_path, real_path_bytes)) AS names
+FROM rows
+WHERE real_path <> ''
+    AND ino IS NOT NULL
+    AND coalesce(note, '') <> 'deleted'
+GROUP BY ALL;
 
 CREATE VIEW looked_up_calls AS FROM with_lookups('selected_calls');
 

@@ -169,6 +169,19 @@ def test_export(record: Record, tmp_path: Path) -> None:
         assert [result for (result,) in results][-3:] == ["new", "new", "excluded"]
 
 
+@pytest.mark.parametrize("narrowed", [["--since", "2026-01-01T00:00:05Z"], ["--syscall", "openat"]])
+def test_what_an_earlier_row_says_of_a_file(
+    record: Record, tmp_path: Path, narrowed: list[str]
+) -> None:
+    """A recorder writes once what an open led to; later rows have the file's numbers alone."""
+    first, later = (datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in (0, 9))
+    numbers = {"dev": 8, "ino": 77}
+    named = {"path": "/lib/x", "real_path": "/usr/lib/x", "syscall": "open", "ts": first}
+    events = [named | numbers, {"path": "/lib/../lib/x", "ts": later} | numbers]
+    run("export", record(events), "--to", "slim", "-o", tmp_path / "slim", *narrowed)
+    assert (tmp_path / "slim").read_text().split() == ["/lib/x", "/usr/lib/x"]
+
+
 def test_what_a_failing_call_may_have_found_is_kept(record: Record, tmp_path: Path) -> None:
     events = [
         {"path": "/not-allowed", "syscall": "access", "ret": -errno.EACCES},
