@@ -93,6 +93,7 @@ static void emulate(void)
 		next_stop(PTRACE_SYSEMU);
 		set(number(), 0);
 	}
+	next_stop(PTRACE_SYSEMU); /* by now the second one has returned */
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 }
