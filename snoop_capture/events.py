@@ -69,7 +69,7 @@ class EventBuilder:
         self._has_flags = np.zeros(_KINDS, bool)
         self._has_dirfd = np.zeros(_KINDS, bool)
         self._role = np.full(_KINDS, -1, np.int32)
-        self._moves = np.zeros(_KINDS, bool)
+        self._moves = np.zeros(_KINDS, np.uint8)
         self._needs_path = np.zeros(_KINDS, bool)
         for index, call in table.items():
             for number, role in enumerate(call.roles):
@@ -78,7 +78,7 @@ class EventBuilder:
                 self._has_flags[kind] = call.flags > 0
                 self._has_dirfd[kind] = call.dirfds[number] > 0
                 self._role[kind] = _ROLES.index(role) if role in _ROLES else -1
-                self._moves[kind] = call.name in moved_bases.CALLS
+                self._moves[kind] = moved_bases.CALLS.get(call.name, 0)
                 self._needs_path[kind] = call.name.removeprefix("io_uring:") not in NEED_NO_PATH
 
     def batch(self, rows: Rows) -> pa.RecordBatch:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from snoop_capture.moved_bases import moved_level
 from snoop_format.schema import UNRESOLVED_BASE
 from tests.capture.conftest import Build
 from tests.capture.recording import Argument, Recorder
@@ -104,45 +103,6 @@ def test_a_symbolic_links_text_has_no_base(record: Recorder, directory: Path) ->
         "some/text", "old", None, None,
     )  # fmt: skip
     assert (link["path"], link["path_role"], link["base"]) == ("link", "new", str(directory))
-
-
-def test_a_rename_of_the_directory_that_it_starts_from(record: Recorder, tmp_path: Path) -> None:
-    """What that was called is not known any more: no other name is given instead."""
-    for name in ("x/build/in", "y", "x/other"):
-        (tmp_path / name).mkdir(parents=True)
-    recording = record(["mv", "-T", "../build", "../../y/b"], cwd=tmp_path / "x/build")
-    moved = [row for row in recording.rows if row["path_role"]]
-    assert [(row["path"], row["base"], row["note"]) for row in moved if row["ret"] == 0] == [
-        ("../build", None, UNRESOLVED_BASE),
-        ("../../y/b", None, UNRESOLVED_BASE),
-    ]
-    assert recording.session["defects"][UNRESOLVED_BASE] == 2
-    recording = record(["mv", "-T", "../../x/other", "../third"], cwd=tmp_path / "y/b")
-    aside = [row for row in recording.rows if row["path_role"]]
-    assert {row["base"] for row in aside if row["ret"] == 0} == {f"{tmp_path}/y/b"}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "base", "level"),
-    [
-        ("../a", "../b", "/x/b", 0),
-        ("../../x", "/z", "/z/a", 1),
-        (".././a/", "../y/b/", "/x/y/b", 0),
-        ("../a/../a", "b", "/x/b", 0),
-        (".", "/m", "/m", 0),
-        ("..", "/m", "/m/a", 1),
-        ("../a", "", "/x/b", 0),  # as the row of the new path was lost
-        ("../a", "../c", "/x/b", None),  # beside it
-        ("../x/snoop", "../bin/snoop", "/src/snoop", None),
-        ("a", "b", "/x/b", None),  # below it
-        ("../../../a", "/b", "/b", None),
-    ],
-)
-def test_what_a_rename_says_of_where_it_starts(
-    old: str, new: str, base: str, level: int | None
-) -> None:
-    names = [os.fsencode(name) for name in reversed(base.split("/")[1:])]
-    assert moved_level(os.fsencode(old), os.fsencode(new), names) == level
 
 
 # Mounts a directory in one place after the other: each mount comes to the memory of the last one.

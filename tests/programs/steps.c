@@ -5,6 +5,9 @@
  *
  *   stat PATH            open PATH              chdir DIR    fchdir FD    chroot DIR
  *   statat FD PATH       openat FD PATH         mkdir DIR    rmdir DIR    rename PATH PATH
+ *   renameat FD PATH FD PATH FLAGS              renameat2
+ *   movemount FD PATH FD PATH FLAGS             move_mount
+ *   mount PATH PATH FLAGS
  *   at FD PATH           opens directory PATH and makes that descriptor FD
  *   openat2 FD RESOLVE PATH                     with open_how.resolve
  *   empty FD             newfstatat(FD, "", AT_EMPTY_PATH)
@@ -30,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -133,6 +137,22 @@ static long down(int count, const char *name)
 	return 0;
 }
 
+/* A call whose arguments are two directories' descriptors, a path from each, and flags. */
+static long at_both(int call)
+{
+	int from = number(), to;
+	char *old = word(), *new;
+
+	to = number();
+	new = word();
+	return syscall(call, from, old, to, new, number());
+}
+
+static long mount_at(const char *source, const char *target)
+{
+	return mount(source, target, NULL, strtoul(word(), NULL, 0), NULL);
+}
+
 static void *exec_in_thread(void *path)
 {
 	execve(path, words - 1, environ);
@@ -178,6 +198,15 @@ static long step(const char *name)
 		char *old = word();
 
 		return syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, word(), 0);
+	}
+	if (!strcmp(name, "renameat"))
+		return at_both(SYS_renameat2);
+	if (!strcmp(name, "movemount"))
+		return at_both(SYS_move_mount);
+	if (!strcmp(name, "mount")) {
+		char *source = word();
+
+		return mount_at(source, word());
 	}
 	if (!strcmp(name, "empty"))
 		return stat_at(number(), "", AT_EMPTY_PATH);
