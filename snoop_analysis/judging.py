@@ -107,7 +107,8 @@ def judge(
 
 def _notes(replay: Replay, judgement: Judgement) -> Iterator[str]:
     unknown = replay.query(
-        "SELECT name FROM counted ANTI JOIN mounts USING (container_no) ORDER BY container_no"
+        "SELECT name FROM counted ANTI JOIN mounts USING (container_no) "
+        "SEMI JOIN (FROM stats WHERE events > 0) AS seen USING (container_no) ORDER BY container_no"
     ).fetchall()
     if unknown:
         names = ", ".join(name for (name,) in unknown)

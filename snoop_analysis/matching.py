@@ -29,6 +29,7 @@ class _Container:
     number: int
     name: str
     digest: str | None
+    has_events: bool
     sessions: tuple[int, ...]
 
 
@@ -65,7 +66,7 @@ def ran(replay: Replay, image: Image, force: bool) -> Ran:
     if others:
         names = ", ".join(f"{one.name} ({one.digest})" for one in others)
         notes.append(f"containers of other images do not count: {names}")
-    nameless = [one.name for one in counted if one.digest is None]
+    nameless = [one.name for one in counted if one.digest is None and one.has_events]
     if nameless:
         notes.append(f"containers that may have run another image count too: {', '.join(nameless)}")
     return Ran(tuple(one.number for one in counted), tuple(notes))
@@ -88,13 +89,13 @@ def _list(digests: set[str]) -> str:
 def _containers(replay: Replay) -> list[_Container]:
     rows = replay.query(
         "SELECT chosen.container_no, any_value(chosen.name), any_value(image_digest), "
-        "list_sort(list(DISTINCT session_no)) "
-        "FROM chosen JOIN container_cgroups USING (container_no) "
+        "any_value(stats.events) > 0, list_sort(list(DISTINCT session_no)) "
+        "FROM chosen JOIN container_cgroups USING (container_no) JOIN stats USING (container_no) "
         "GROUP BY chosen.container_no ORDER BY chosen.container_no"
     ).fetchall()
     return [
-        _Container(number, name, digest_of(digest), tuple(sessions))
-        for number, name, digest, sessions in rows
+        _Container(number, name, digest_of(digest), has_events, tuple(sessions))
+        for number, name, digest, has_events, sessions in rows
     ]
 
 

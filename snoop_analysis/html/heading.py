@@ -16,8 +16,13 @@ _NAMES: Final = 3
 
 
 def title(report: Report) -> str:
-    """Whose files these are; of many containers the first few are named."""
-    names = sorted({one.name for one in report.containers})
+    """Whose files these are; of many containers the first few are named.
+
+    Not those without events, unless there are no others: nothing need have run in the cgroup of a
+    pod itself.
+    """
+    busy = [one for one in report.containers if one.total_events]
+    names = sorted({one.name for one in busy or report.containers})
     said = ", ".join(shortened(printable(shown(name))) for name in names[:_NAMES])
     more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
     return f"Files used by {said or 'no container'}{more}"

@@ -84,6 +84,14 @@ def many_containers(directory: Path) -> Path:
     return write_session(directory, events, containers=containers)
 
 
+def idle_parent(directory: Path) -> Path:
+    """A pod's cgroup, in which nothing runs but its containers."""
+    containers = [_container(1, "pod"), _container(2, "web")]
+    return write_session(
+        directory, [{"path": "/srv/a", "ts": BEGAN, "cgroup_id": 2}], containers=containers
+    )
+
+
 def huge_names(directory: Path) -> Path:
     """Containers whose names are 5,000 letters and begin the same, and a path of 4 KB."""
     events: list[Event] = [
@@ -130,6 +138,7 @@ CAPTURES: Final[tuple[Callable[[Path], Path], ...]] = (
     gaps,
     jumped,
     many_containers,
+    idle_parent,
     huge_names,
     taken_names,
     many_errors,

@@ -82,6 +82,7 @@ def test_every_picture_is_drawn(captures: dict[str, Capture], name: str, picture
             "Files used by app\n1 recorded call asked for 1 file: 1 found at least once, 0 never.",
         ),
         ("many_containers", "Files used by service-000, service-001, service-002 and 497 more\n"),
+        ("idle_parent", "Files used by web\n"),
         ("huge_names", f"Files used by {'n' * 30}…{'n' * 28}a, {'n' * 30}…{'n' * 28}b\n"),
     ],
 )

@@ -431,6 +431,22 @@ def test_what_is_not_known_of_a_capture_is_said(everything: Path, tmp_path: Path
     )
 
 
+def test_a_container_without_events_raises_no_doubt(tmp_path: Path) -> None:
+    """As the cgroup of a pod: nothing runs in it but the containers below."""
+    base = layer([entry("a", b"a")])
+    image = open_image(as_archive(docker_save([base]), tmp_path / "image.tar"))
+    web = {"name": "web", "image_digest": image.digests[0], "mounts": [{"mount_point": "/"}]}
+    containers = [{"cgroup_id": 1} | web, {"cgroup_id": 2, "name": "pod"}]
+    path = write_session(tmp_path / "pod", [{"path": "/a"}], containers=containers)
+    assert judge(Capture(path), image).notes == ()
+    busy: list[Event] = [{"path": "/a"}, {"path": "/a", "cgroup_id": 2}]
+    path = write_session(tmp_path / "busy", busy, containers=containers)
+    assert judge(Capture(path), image).notes == (
+        "containers that may have run another image count too: pod",
+        "files on volumes may count as the image's: what was mounted is not known of pod",
+    )
+
+
 @pytest.mark.parametrize(
     ("times", "doubt"),
     [
