@@ -28,6 +28,7 @@ class Ran:
 class _Container:
     number: int
     name: str
+    image: str | None
     digest: str | None
     has_events: bool
     sessions: tuple[int, ...]
@@ -52,7 +53,9 @@ def ran(replay: Replay, image: Image, force: bool) -> Ran:
         raise OptionError("the capture has no container: nothing was recorded")
     known = {one.digest for one in containers if one.digest}
     wanted = {digest for digest in map(digest_of, image.digests) if digest} or known
-    if force or not known:
+    if not known:
+        return Ran(tuple(one.number for one in containers), (_without_digest(containers),))
+    if force:
         return Ran(tuple(one.number for one in containers), tuple(_told(known, wanted)))
     if not image.digests and len(known) > 1:
         raise OptionError(
@@ -72,9 +75,17 @@ def ran(replay: Replay, image: Image, force: bool) -> Ran:
     return Ran(tuple(one.number for one in counted), tuple(notes))
 
 
+def _without_digest(containers: list[_Container]) -> str:
+    names = sorted({one.image for one in containers if one.image})
+    if not names:
+        return "the recording does not say which image the containers ran"
+    return (
+        f"the recording names the image of the containers ({', '.join(names)}), but no digest to "
+        f"compare: record with --image {names[0]}@sha256:… (docker image inspect shows it as Id)"
+    )
+
+
 def _told(known: set[str], wanted: set[str]) -> list[str]:
-    if not known:
-        return ["the recording does not say which image the containers ran"]
     if known == wanted:
         return [f"the image has no digest to compare with that of the containers: {_list(known)}"]
     if known - wanted:
@@ -88,14 +99,15 @@ def _list(digests: set[str]) -> str:
 
 def _containers(replay: Replay) -> list[_Container]:
     rows = replay.query(
-        "SELECT chosen.container_no, any_value(chosen.name), any_value(image_digest), "
-        "any_value(stats.events) > 0, list_sort(list(DISTINCT session_no)) "
+        "SELECT chosen.container_no, any_value(chosen.name), any_value(image), "
+        "any_value(image_digest), any_value(stats.events) > 0, "
+        "list_sort(list(DISTINCT session_no)) "
         "FROM chosen JOIN container_cgroups USING (container_no) JOIN stats USING (container_no) "
         "GROUP BY chosen.container_no ORDER BY chosen.container_no"
     ).fetchall()
     return [
-        _Container(number, name, digest_of(digest), has_events, tuple(sessions))
-        for number, name, digest, has_events, sessions in rows
+        _Container(number, name, image, digest_of(digest), has_events, tuple(sessions))
+        for number, name, image, digest, has_events, sessions in rows
     ]
 
 

@@ -587,6 +587,25 @@ def test_captures_of_an_image_count_together_and_others_are_refused(tmp_path: Pa
     assert "may have run another image" in answer.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        ({}, "the recording does not say which image the containers ran"),
+        (
+            {"image": "web:1"},
+            "the recording names the image of the containers (web:1), but no digest to compare: "
+            "record with --image web:1@sha256:… (docker image inspect shows it as Id)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_a_recording_without_the_digest_of_its_image(
+    judged: Judge, said: dict[str, str], note: str, force: bool
+) -> None:
+    session = {"containers": [{"cgroup_id": 1, "name": "web"} | said]}
+    assert judged([{"path": "/app/m.py"}], session, force=force).notes[0] == note
+
+
 def test_policies(judged: Judge) -> None:
     policy = parse(
         "keep: ['/usr/share/doc/**']\n"
