@@ -19,6 +19,10 @@ class ChangedError(CaptureError):
     """A capture that a recorder changed while it was read: to be read again."""
 
 
+class ForbiddenError(CaptureError):
+    """A capture of which the user may not read a file."""
+
+
 class ClosedError(CaptureError):
     """A capture or a replay that was closed."""
 

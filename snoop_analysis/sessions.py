@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding the sessions of a capture, and what their ``session.json`` says."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from snoop_analysis.errors import CaptureError, ChangedError
+from snoop_analysis.errors import CaptureError, ChangedError, ForbiddenError
 from snoop_analysis.fields import Fields, text_of, time_of
 from snoop_analysis.segments import Segment, segment_file, summary_file
 from snoop_analysis.sqltext import has_pattern
@@ -26,6 +27,10 @@ _MOST_RUNS: Final = 5  # of missing segments that a sentence names
 _MOST_MISSING: Final = 100_000  # segments: where more are, a number is no segment's
 COMPACTING: Final = ".compacting"  # what a killed compaction leaves beside its session
 SKIP: Final = "--skip-damaged (skip_damaged=True) goes on without it"
+_ALLOW: Final = (
+    "if it belongs to another user, read it with sudo, "
+    "or let that user give it away with chown -R, or chmod -R a+rX"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class Finder:
         directories = dict.fromkeys(
             directory.resolve() for root in roots for directory in _session_directories(root)
         )
-        found = [self.attempt(partial(self._session, at)) for at in directories]
+        found = [self._attempt_session(at, directories) for at in directories]
         sessions = self._each_once(one for one in found if one)
         holds_some = self.left_out or any(one.segments or one.dropped.segments for one in sessions)
         if sessions and not holds_some:
@@ -145,19 +150,29 @@ class Finder:
         Raises:
             CaptureError: it fails, and damage is refused.
             ChangedError: a recorder has changed it just then.
+            ForbiddenError: the user may not read it; what to do is left to say.
         """
         try:
             return read()
-        except ChangedError:
+        except (ChangedError, ForbiddenError):
             raise
-        except (CaptureError, FormatError) as error:
-            sentence = str(error)
-        except OSError as error:
-            sentence = f"cannot read {error.filename}: {error.strerror}"
+        except (CaptureError, FormatError, OSError) as error:
+            sentence = _sentence(error)
+            forbidden = isinstance(error.__cause__ or error, PermissionError)
+        if forbidden and not self.skip_damaged:
+            raise ForbiddenError(sentence)
         if not self.skip_damaged:
             raise CaptureError(sentence if sentence.endswith(SKIP) else f"{sentence}; {SKIP}")
         self.left_out.append(sentence)
         return None
+
+    def _attempt_session(self, directory: Path, all_of_them: Iterable[Path]) -> Session | None:
+        try:
+            return self.attempt(partial(self._session, directory))
+        except ForbiddenError as error:
+            others = [one for one in all_of_them if one != directory and _may_be_read(one)]
+            advice = [_ALLOW, SKIP] if others else [_ALLOW]
+            raise ForbiddenError("; ".join([str(error), *advice])) from error
 
     def _session(self, directory: Path) -> Session:
         """The session in a directory.
@@ -277,6 +292,17 @@ def _refuse(sentence: str) -> None:
     raise CaptureError(sentence)
 
 
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot read {error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _may_be_read(directory: Path) -> bool:
+    as_effective = os.access in os.supports_effective_ids
+    return os.access(directory / session_files.SESSION_FILE, os.R_OK, effective_ids=as_effective)
+
+
 def _start(session: Session) -> tuple[datetime, str]:
     return session.started_at or datetime.min.replace(tzinfo=UTC), session.directory.name
 
@@ -284,6 +310,8 @@ def _start(session: Session) -> tuple[datetime, str]:
 def _session_directories(root: Path) -> list[Path]:
     try:
         return _sessions_below(root)
+    except PermissionError as error:
+        raise ForbiddenError(f"{_sentence(error)}; {_ALLOW}") from error
     except OSError as error:
         raise CaptureError(f"cannot read {error.filename or root}: {error.strerror}") from error
 

@@ -2,12 +2,15 @@
 """What is a capture, and what is said of one that is not."""
 
 import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zlib import crc32
 
@@ -19,6 +22,7 @@ import pytest
 from snoop_analysis import Capture
 from snoop_analysis.comparison import difference
 from snoop_analysis.errors import CaptureError, OptionError
+from snoop_analysis.sessions import SKIP
 from snoop_format.schema import OPEN_EVENTS
 from snoop_format.segment import SegmentWriter
 from snoop_format.session import SESSION_FILE, open_name, sealed_name
@@ -410,6 +414,50 @@ def test_skip_damaged_sessions(tmp_path: Path) -> None:
     report = Capture(tmp_path, skip_damaged=True).replay().report()
     assert [one.files for one in report.containers] == [["/c"]]
     assert len(report.completeness.left_out) == 2
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may enter."""
+    with TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """As a user that file modes bind; root is not."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+ALLOW = (
+    "Permission denied; if it belongs to another user, read it with sudo, "
+    "or let that user give it away with chown -R, or chmod -R a+rX"
+)
+
+
+@pytest.mark.parametrize("closed", ["", "a", f"a/{SESSION_FILE}", f"a/{sealed_name(1)}"])
+def test_a_capture_of_another_user(open_directory: Path, closed: str) -> None:
+    """Going on without it makes sense where there are others alone."""
+    capture = open_directory / "capture"
+    write_session(capture / "a", [{"path": "/a"}])
+    (capture / closed).chmod(0)
+    with without_root(), pytest.raises(CaptureError) as alone:
+        Capture(capture)
+    assert str(alone.value) == f"cannot read {capture / closed}: {ALLOW}"
+    if closed:
+        write_session(capture / "b", [{"path": "/b"}])
+        with without_root(), pytest.raises(CaptureError) as beside_another:
+            Capture(capture)
+        assert str(beside_another.value) == f"{alone.value}; {SKIP}"
+    capture.chmod(0o700)
+    (capture / closed).chmod(0o700)
 
 
 def test_skip_damaged_pages(record: Record) -> None:
