@@ -3,9 +3,11 @@
 
 import io
 import os
+import shlex
 import signal
 import sys
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +55,7 @@ class DefaultGroup(click.Group):
         """Put the default command before arguments that begin with no command."""
         if args and args[0] not in (*COMMANDS, "-h", "--help", "--version"):
             _refuse_misspelt(args[0])
+            _refuse_late_command(args)
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -117,6 +120,24 @@ def _refuse_misspelt(word: str) -> None:
     if meant and word.isalpha() and not Path(word).exists():
         raise click.UsageError(
             f"there is no command and no capture {word!r}; did you mean {meant[0]!r}?"
+        )
+
+
+def _refuse_late_command(args: list[str]) -> None:
+    """A command behind a capture, where there is no capture of that name, comes too late.
+
+    Raises:
+        UsageError: there is one.
+    """
+    from snoop_analysis.terminal import printable
+
+    captures = list(takewhile(lambda word: not word.startswith("-"), args))
+    late = [word for word in captures if word in COMMANDS and not Path(word).exists()]
+    if late:
+        others = [word for word in captures if word != late[0]]
+        meant = shlex.join(["snoop-analyze", late[0], *others])
+        raise click.UsageError(
+            f"there is no capture {late[0]!r}; the command comes first: {printable(meant)}"
         )
 
 
