@@ -21,6 +21,7 @@ from snoop_capture.settings_file import Entry, UnreadableError, entries
 PREFIX: Final = "SNOOP_"
 
 _COMPLAINTS: Final = "snoop.complaints"
+_ARGUMENTS: Final = "snoop.arguments"
 _PLACES: Final = "snoop.places"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@=+-]*")
 # What Kubernetes sets in every pod for a Service whose name begins with snoop: "Accessing the
@@ -39,9 +40,11 @@ class _Gathering(click.Parameter):
         """As click's; a mistake is noted."""
         try:
             return super().handle_parse_result(ctx, opts, args)
+        except click.MissingParameter as error:
+            ctx.meta[_ARGUMENTS].append(error.format_message())
         except click.UsageError as error:
             _complain(ctx, _said_of(self, ctx, error))
-            return None, args
+        return None, args
 
 
 class Setting(_Gathering, click.Option):
@@ -102,15 +105,17 @@ class SettingsCommand(click.Command):
         Raises:
             click.UsageError: with all of them.
         """
-        ctx.meta[_COMPLAINTS], ctx.meta[_PLACES] = [], {}
+        ctx.meta[_COMPLAINTS], ctx.meta[_ARGUMENTS], ctx.meta[_PLACES] = [], [], {}
         rest: list[str] = []
         try:
             rest = super().parse_args(ctx, self._without_unknown(ctx, args))
-        except click.UsageError as error:
+        except (click.NoSuchOption, click.BadOptionUsage) as error:
             _complain(ctx, error.format_message())
-        complaints = ctx.meta[_COMPLAINTS]
+        except click.UsageError as error:
+            ctx.meta[_ARGUMENTS].append(error.format_message())
+        complaints = [*_of_settings(ctx.meta[_COMPLAINTS]), *ctx.meta[_ARGUMENTS]]
         if complaints:
-            raise click.UsageError("\n  ".join([_headline(len(complaints)), *complaints]), ctx)
+            raise click.UsageError("\n".join(complaints), ctx)
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -191,14 +196,15 @@ def _complain(ctx: click.Context, complaint: str) -> None:
     ctx.meta[_COMPLAINTS].append(complaint)
 
 
-def _headline(complaints: int) -> str:
-    return ("one setting" if complaints == 1 else f"{complaints} settings") + " cannot be used:"
+def _of_settings(complaints: list[str]) -> Iterator[str]:
+    if complaints:
+        count = "one setting" if len(complaints) == 1 else f"{len(complaints)} settings"
+        yield f"{count} cannot be used:"
+        yield from (f"  {complaint}" for complaint in complaints)
 
 
 def _said_of(param: click.Parameter, ctx: click.Context, error: click.UsageError) -> str:
     """Where a value stands, and what is wrong with it."""
-    if isinstance(error, click.MissingParameter):
-        return error.format_message()
     source = ctx.get_parameter_source(str(param.name))
     where = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
     if source is ParameterSource.ENVIRONMENT:

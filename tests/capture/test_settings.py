@@ -156,10 +156,21 @@ def test_all_that_is_wrong_is_said_at_once(file: Path) -> None:
 
 def test_mistakes_on_the_command_line_are_said_too() -> None:
     said = complaints("container", "--rotate-siz", "--max-age", "x")
-    assert said[0] == "3 settings cannot be used:"
+    assert said[0] == "2 settings cannot be used:"
     assert said[1].startswith("  No such option '--rotate-siz'. (Did you mean one of: ")
     assert said[2].startswith("  --max-age: 'x' is not a time")
-    assert said[3] == "  Missing argument 'ID...'."
+    assert said[3] == "Missing argument 'ID...'."
+
+
+@pytest.mark.parametrize(
+    ("words", "mistake"),
+    [
+        (["cgroup"], "Missing argument 'PATH...'."),
+        (["pod", "x"], "Got unexpected extra argument (x)"),
+    ],
+)
+def test_what_is_no_setting_is_not_called_one(words: list[str], mistake: str) -> None:
+    assert complaints(*words) == [mistake]
 
 
 FILES: dict[str, tuple[bytes, str]] = {
