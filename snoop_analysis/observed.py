@@ -85,6 +85,7 @@ class Observed:
         running: programs that ran before recording began.
         unresolved: relative paths whose directory is not known, as the calls had them.
         moved: directories and links that a call renamed or put another one in the place of.
+        rootless: containers whose root a process moved, and where to is not known.
     """
 
     files: dict[str, Use] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Observed:
     running: set[str] = field(default_factory=set)
     unresolved: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
+    rootless: set[str] = field(default_factory=set)
 
 
 class _Row(NamedTuple):
@@ -118,6 +120,14 @@ class _Row(NamedTuple):
     last_seen: datetime | None
     syscalls: list[str]
     programs: list[str] | None
+
+
+class _Moved(NamedTuple):
+    """A container whose own processes moved its root, and directories that may be it now."""
+
+    container_no: int
+    name: str
+    roots: dict[str, Node]
 
 
 def _text_of(name: str) -> str:
@@ -153,7 +163,12 @@ def observe(replay: Replay, image: Image) -> Observed:
     rows = [_row(found) for found in replay.query(statement("observed")).fetchall()]
     mounts = _mounts(replay)
     kernel = dict.fromkeys(KERNEL_MOUNTS, False)
-    observer = _Observer(image, _roots(image, rows))
+    moved = _moved_roots(replay, image)
+    for one in moved:
+        for root in one.roots:  # if something is mounted there, it may be the root itself
+            mounts.get(one.container_no, {}).pop(root, None)
+    observer = _Observer(image, _roots(image, rows, moved))
+    observer.observed.rootless.update(one.name for one in moved if not one.roots)
     for row in rows:
         observer.see(row, mounts.get(row.container_no, kernel))
     for number, exe, first, last in replay.query(statement("running")).fetchall():
@@ -201,19 +216,38 @@ def _mounts(replay: Replay) -> dict[int, _Mounts]:
     return mounts
 
 
-def _roots(image: Image, rows: Iterable[_Row]) -> list[tuple[str, Node]]:
-    """The image's root, and every directory in it that a process took as its root.
+def _roots(image: Image, rows: Iterable[_Row], moved: Iterable[_Moved]) -> list[tuple[str, Node]]:
+    """The image's root, and every directory in it that a process took, or may have, as its root.
 
     Which names a process asked for after that is not known: all are looked up below each.
     """
     roots: dict[str, Node] = {"": image.root}
     for row in rows:
         if row.is_root:
-            for name in [*row.real_paths, *_absolute(row)]:
-                way = image.find(name)
-                if way.node is not None and way.node.is_directory and way.end not in ("/", None):
-                    roots[str(way.end)] = way.node
+            roots |= _directories(image, [*row.real_paths, *_absolute(row)])
+    for one in moved:
+        roots |= one.roots
     return list(roots.items())
+
+
+def _moved_roots(replay: Replay, image: Image) -> list[_Moved]:
+    rows = replay.query(statement("moved_roots")).fetchall()
+    return [
+        _Moved(number, name, _directories(image, map(_text_of, names or ()), KERNEL_MOUNTS))
+        for number, name, names in rows
+    ]
+
+
+def _directories(
+    image: Image, names: Iterable[str], mounts: Collection[str] | None = None
+) -> dict[str, Node]:
+    """The directories below the image's root, and not on ``mounts``, that ``names`` lead to."""
+    found: dict[str, Node] = {}
+    for name in names:
+        way = find(image.root, name, mounts=mounts)
+        if way.node is not None and way.node.is_directory and way.end not in ("/", None):
+            found[str(way.end)] = way.node
+    return found
 
 
 def _absolute(row: _Row) -> list[str]:

@@ -200,6 +200,12 @@ def _keep_observed(closure: Closure, observed: Observed) -> None:
     for path in sorted(observed.executed_outside):
         sentence = f"{path} was executed and is not in the image: what it needs is not known"
         closure.unknown[sentence] = True
+    for name in sorted(observed.rootless):
+        sentence = (
+            f"{name}: another directory became its root, and which one is not known: "
+            "files in it may have been used by names that begin there"
+        )
+        closure.unknown[sentence] = True
 
 
 def _keep_possible(closure: Closure, observed: Observed) -> None:

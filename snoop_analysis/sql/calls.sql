@@ -32,7 +32,8 @@ CREATE OR REPLACE MACRO takes_last_link(syscall, flags) AS
 
 -- names_no_file(syscall VARCHAR, path_role VARCHAR) -> BOOLEAN: what looks like a path is none, or
 -- one of a mount: the text of a symbolic link is stored as it is, what mount gets is often no path,
--- and the rest take mounts away, as container runtimes do before the program starts.
+-- and the rest take mounts away, as container runtimes do before the program starts (what the root
+-- is then, moved_roots.sql tells).
 CREATE OR REPLACE MACRO names_no_file(syscall, path_role) AS
     plain_call(syscall) IN ('pivot_root', 'umount', 'umount2')
     OR (
@@ -121,6 +122,19 @@ CREATE OR REPLACE MACRO rest_base_bytes(rest) AS unhex(nullif(split_part(rest, '
 CREATE OR REPLACE MACRO rest_none(rest) AS coalesce(split_part(rest, '|', 3) = 'none', FALSE);
 CREATE OR REPLACE MACRO rest_below(rest) AS coalesce(split_part(rest, '|', 3) = 'below', FALSE);
 CREATE OR REPLACE MACRO rest_led(rest) AS nullif(regexp_extract(rest, '(?s)^[^+]*\+(.*)$', 1), '');
+
+-- mounts_something(flags UBIGINT) -> BOOLEAN: mount(2) does not just change a mount that is there.
+-- Of these flags are MS_REMOUNT, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE and MS_SHARED (linux/mount.h).
+CREATE OR REPLACE MACRO mounts_something(flags) AS
+    coalesce(flags, 0) & (32 + 131072 + 262144 + 524288 + 1048576) = 0;
+
+-- is_runtime(comm VARCHAR, exe VARCHAR) -> BOOLEAN: a container runtime, before it becomes the
+-- container's program. A summary has no comm where the executable is known.
+CREATE OR REPLACE MACRO is_runtime(comm, exe) AS
+    regexp_matches(coalesce(comm, ''), '^(runc(:.*)?|crun|youki|conmon)$')
+    OR coalesce(
+        comm IS NULL AND regexp_matches(exe, '^/memfd:|/(runc|crun|youki|conmon)$'), FALSE
+    );
 
 -- is_exec(syscall VARCHAR) -> BOOLEAN: a program was replaced.
 CREATE OR REPLACE MACRO is_exec(syscall) AS

@@ -26,8 +26,7 @@ WITH RECURSIVE
         ANTI JOIN sessions
             ON sessions.session_no = selected_calls.session_no
             AND sessions.command IS NOT NULL
-        WHERE NOT regexp_matches(coalesce(comm, ''), '^(runc(:.*)?|crun|youki|conmon)$')
-            AND NOT coalesce(comm IS NULL AND regexp_matches(exe, '^/memfd:|/(runc|crun|youki|conmon)$'), FALSE)  -- in a summary
+        WHERE NOT is_runtime(comm, exe)
         GROUP BY selected_calls.session_no, container_cgroups.container_no, pid, exe
     ),
     processes AS (

@@ -23,6 +23,7 @@ from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Image, Kind, open_image
 from snoop_analysis.judging import Answer, judge
 from tests.analysis.conftest import Event, write_session
+from tests.capture.recording import Recorder
 from tests.slim.images import as_archive, docker_save, entry, layer, link
 
 Judge = Callable[..., Answer]
@@ -143,6 +144,99 @@ def test_below_a_changed_root(judged: Judge) -> None:
 
 
 CHDIR: Event = {"syscall": "chdir", "ret": 0}
+PIVOT: Event = {"path": ".", "real_path": "/", "path_role": "new", "syscall": "pivot_root"}
+PIVOT |= {"ret": 0, "pid": 20, "ppid": 10}
+MOUNT: Event = {"syscall": "mount", "path_role": "new", "flags": 4096, "ret": 0, "pid": 30}
+PRIVATE: Event = MOUNT | {"path": "/", "flags": 1 << 18 | 1 << 14}
+MOVED_ROOT: list[list[Event]] = [  # what has made /var/jail the root
+    [PIVOT | {"path": "/var/jail"}],
+    [PIVOT | {"path": "/var/jail", "ret": None, "note": "restarted"}],
+    [MOUNT | {"path": "/var/jail"}, PIVOT],
+    [MOUNT | {"path": "jail", "base": "/var"}, PIVOT],
+    [MOUNT | {"path": "/var/jail", "path_role": "old"}, MOUNT | {"path": "/new"}, PIVOT],
+    [MOUNT | {"path": "/var/jail", "syscall": "move_mount", "flags": 4}, PIVOT],
+    [MOUNT | {"path": "/var/jail", "syscall": "open_tree", "path_role": None}, PIVOT],
+    [CHDIR | {"path": "/var/jail", "pid": 20}, PIVOT],
+    [CHDIR | {"path": "jail", "real_path": "/var/jail", "pid": 10}, PIVOT],  # by its parent
+    [CHDIR | {"path": "/var/jail", "pid": None}, PIVOT],
+    [CHDIR | {"path": "/var/jail"}, MOUNT | {"path": "/", "flags": 1 << 13, "pid": 10}],
+    [MOUNT | {"path": "/var/jail"}, MOUNT | {"path": "/", "syscall": "move_mount"}],
+    [PIVOT | {"comm": "runc:[2:INIT]"}, MOUNT | {"path": "/var/jail"}, PIVOT],
+    [PIVOT | {"comm": "crun"}, PIVOT | {"comm": "crun", "path": "/var/jail"}],  # one inside
+]
+ROOT_STAYED: list[list[Event]] = [
+    [MOUNT | {"path": "/var/jail"}],
+    [MOUNT | {"path": "/var/jail"}, PIVOT | {"ret": -22}],
+    [MOUNT | {"path": "/var/jail"}, PRIVATE],
+    [MOUNT | {"path": "/var/jail"}, PIVOT | {"comm": "runc:[2:INIT]"}],
+    [MOUNT | {"path": "/var/jail"}, PIVOT | {"comm": None, "exe": "/usr/bin/crun"}],
+    [MOUNT | {"path": "/var/jail"}, PIVOT, PIVOT | {"comm": "crun"}],  # a hook of the runtime's
+]
+ROOT_UNKNOWN: list[list[Event]] = [
+    [PIVOT],
+    [PIVOT | {"path": "/new"}],
+    [PIVOT | {"path": None, "note": "unreadable"}],
+    [CHDIR | {"path": "/var/jail", "pid": 40}, PIVOT],  # by another process
+    [MOUNT | {"path": "/dev"}, PIVOT],
+    [MOUNT | {"path": "/var/jail"}, PIVOT | {"comm": "crun"}, PIVOT],  # as the runtime needed it
+    [MOUNT | {"path": "/", "flags": 1 << 13}],
+]
+JAILED: Event = {"path": "/data"}
+NOT_KNOWN = "app: another directory became its root, and which one is not known"
+
+
+@pytest.mark.parametrize("events", MOVED_ROOT, ids=str)
+def test_below_a_moved_root(judged: Judge, events: list[Event]) -> None:
+    answer = judged([*events, JAILED])
+    assert verdict(answer, "/var/jail/data") == "used"
+    assert NOT_KNOWN not in "\n".join(answer.heading())
+
+
+def test_what_is_mounted_at_a_moved_root_is_the_root_itself(judged: Judge) -> None:
+    mounts = [{"mount_point": "/var/jail"}]
+    session = {"containers": [{"cgroup_id": 1, "name": "app", "mounts": mounts}]}
+    answer = judged([MOUNT | {"path": "/var/jail"}, PIVOT, JAILED], session)
+    assert verdict(answer, "/var/jail/data") == "used"
+
+
+@pytest.mark.parametrize("events", ROOT_STAYED, ids=str)
+def test_what_moves_no_root_of_a_container(judged: Judge, events: list[Event]) -> None:
+    answer = judged([*events, JAILED])
+    assert verdict(answer, "/var/jail/data") == "not observed"
+    assert NOT_KNOWN not in "\n".join(answer.heading())
+
+
+@pytest.mark.parametrize("events", ROOT_UNKNOWN, ids=str)
+def test_a_root_that_nobody_knows_is_a_doubt(judged: Judge, events: list[Event]) -> None:
+    answer = judged([*events, JAILED])
+    assert verdict(answer, "/var/jail/data") == "not observed"
+    assert any(one.startswith(NOT_KNOWN) for one in answer.standing.doubts)
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    "move",
+    [
+        "busybox pivot_root . old; exec /bin/busybox cat /secret",
+        "busybox mount -o move . /; exec busybox chroot . /bin/busybox cat /secret",
+    ],
+)
+def test_a_root_that_was_really_moved(tmp_path: Path, move: str) -> None:
+    root = tmp_path / "root"
+    for one in (root, root / "srv/jail"):
+        (one / "bin").mkdir(parents=True)
+        shutil.copy("/bin/busybox", one / "bin")
+    (root / "srv/jail/old").mkdir()
+    (root / "srv/jail/secret").write_text("inside")
+    outer = 'mount --bind "$1" "$1" && exec chroot "$1" /bin/busybox sh -c "$2"'
+    inner = f"busybox mount -o bind /srv/jail /srv/jail; cd /srv/jail; {move}"
+    recording = Recorder(tmp_path)(["unshare", "-m", "sh", "-c", outer, "sh", root, inner])
+    assert recording.stdout == b"inside", recording.stderr
+    answer = judge(Capture(recording.capture), open_image(root))
+    assert verdict(answer, "/srv/jail/secret") == "used"
+    assert verdict(answer, "/srv/jail/bin/busybox") == "used"
+
+
 BY_LINK: list[tuple[Event, str, str]] = [  # a relative chdir, a link, its verdict
     ({"path": "current", "real_path": "/app"}, "/current", "needed by a used file"),
     ({"path": "../current/.", "real_path": "/app"}, "/current", "needed by a used file"),
@@ -788,6 +882,8 @@ def test_files_are_completed_by_what_the_kernel_opens(everything: Path, tmp_path
         "/lib64/ld-linux-x86-64.so.2": (0, ["inferred"]),
     }
     assert "! /x was executed and is not in the image" in done.stderr
+    path = write_session(tmp_path / "moved", [PIVOT])
+    assert f"! {NOT_KNOWN}" in run("files", path, "--image", everything).stderr
 
 
 def test_hard_links_weigh_once(tmp_path: Path) -> None:
