@@ -44,7 +44,7 @@ RESULT_COLUMNS: Final = "* EXCLUDE (lookup_no, container_no, kind, rest_of_name)
 """What of a row of ``results`` is for people."""
 
 _REST_OF_NAME: Final = (
-    "rest_of_name(path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, ret, "
+    "rest_of_name(path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, "
     "syscall, path_role) AS rest_of_name"
 )
 

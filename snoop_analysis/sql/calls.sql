@@ -51,11 +51,11 @@ CREATE OR REPLACE MACRO takes_no_path(syscall) AS regexp_full_match(
     '|move_mount'
 );
 
--- passed_none(path VARCHAR, path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR) -> BOOLEAN:
--- that is why there is no path. A writer that says nothing of why has not read it.
-CREATE OR REPLACE MACRO passed_none(path, path_bytes, note, ret, syscall) AS
+-- passed_none(path VARCHAR, path_bytes BLOB, note VARCHAR, syscall VARCHAR) -> BOOLEAN: that is why
+-- there is no path. Of any other call, a writer that says nothing of why has not read it.
+CREATE OR REPLACE MACRO passed_none(path, path_bytes, note, syscall) AS
     CASE
-        WHEN path IS NULL AND path_bytes IS NULL AND note IS NULL AND ret >= 0
+        WHEN path IS NULL AND path_bytes IS NULL AND note IS NULL
             THEN takes_no_path(syscall)
         ELSE FALSE
     END;
@@ -87,18 +87,17 @@ CREATE OR REPLACE MACRO starts_at_base(path, base, base_bytes, syscall) AS
     END;
 
 -- rest_of_name(path VARCHAR, path_bytes BLOB, base VARCHAR, base_bytes BLOB, real_path VARCHAR,
---              real_path_bytes BLOB, note VARCHAR, ret INTEGER, syscall VARCHAR,
---              path_role VARCHAR) -> VARCHAR
+--              real_path_bytes BLOB, note VARCHAR, syscall VARCHAR, path_role VARCHAR) -> VARCHAR
 -- What the name of a row depends on besides path and base, as one text; null for nearly all rows.
 -- To compare one text that is null is quicker than to compare all these.
 CREATE OR REPLACE MACRO rest_of_name(
-    path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, ret, syscall, path_role
+    path, path_bytes, base, base_bytes, real_path, real_path_bytes, note, syscall, path_role
 ) AS
     CASE
         WHEN path_bytes IS NOT NULL
             OR base_bytes IS NOT NULL
             OR led_to(path, base, base_bytes, real_path, real_path_bytes) IS NOT NULL
-            OR passed_none(path, path_bytes, note, ret, syscall)
+            OR passed_none(path, path_bytes, note, syscall)
             OR passed_text(path, syscall, path_role)
             OR starts_at_base(path, base, base_bytes, syscall)
             THEN concat_ws(
@@ -106,7 +105,7 @@ CREATE OR REPLACE MACRO rest_of_name(
                 coalesce(hex(path_bytes), '-'),
                 coalesce(hex(base_bytes), '-'),
                 CASE
-                    WHEN passed_none(path, path_bytes, note, ret, syscall)
+                    WHEN passed_none(path, path_bytes, note, syscall)
                         OR passed_text(path, syscall, path_role)
                         THEN 'none'
                     WHEN starts_at_base(path, base, base_bytes, syscall) THEN 'below'
