@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snoop_analysis.judging import Answer
 
 KEYS: Final = ("package", "directory", "layer", "verdict", "file", "outside")
+NO_PACKAGE: Final = "(no package)"  # for people, in the place of its name
 _FILES: Final = pa.schema(
     [
         ("path", pa.string()),

@@ -130,8 +130,8 @@ def command(
     """Say of every file of an image whether it was used, looked at, needed, or not observed."""
     from snoop_analysis.image import open_image
     from snoop_analysis.judging import judge
+    from snoop_analysis.listings import NO_PACKAGE, whole
     from snoop_analysis.listings import listing as table_of
-    from snoop_analysis.listings import whole
     from snoop_analysis.replacing import check_outputs
 
     written = [root_path, image_path, page, output.file, *(path for _, path in lists)]
@@ -161,7 +161,9 @@ def command(
     elif output == Output(as_json=True) and by is None:
         output.print_object(whole(answer))
     elif by or not plain:
-        output.print(table_of(answer, by or "package"))
+        key = by or "package"
+        without = {"package": NO_PACKAGE} if key == "package" else {}
+        output.print(table_of(answer, key), without)
     else:
         print()
         print(*answer.summary(), sep="\n")

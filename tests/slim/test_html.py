@@ -35,5 +35,6 @@ def test_the_page_has_the_image_with_doubts_before_all_else(tmp_path: Path) -> N
     assert section.index("Uncertain") < section.index("<table")
     for drawn in ("Bytes by directory", "Bytes by package", ">/app<", ">(no package)<"):
         assert drawn in section
+    assert "<td>(no package)</td>" in section
     assert HOSTILE not in text
     assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in section

@@ -574,6 +574,14 @@ def test_events_without_a_time_are_used_and_a_doubt(everything: Path, tmp_path: 
     ]
 
 
+def test_files_of_no_package_are_called_so(everything: Path, tmp_path: Path) -> None:
+    """For people; for programs there is no value."""
+    words = ("unused", write_session(tmp_path / "s", [{}]), "--image", everything, "--by")
+    assert "  (no package)  " in run(*words, "package").stdout
+    assert {row["package"] for row in json.loads(run(*words, "package", "--json").stdout)} == {None}
+    assert "(no package)" not in run(*words, "file").stdout
+
+
 def test_json_has_the_doubts_too(everything: Path, tmp_path: Path) -> None:
     path = write_session(tmp_path / "capture", [{"path": "/app/m.py"}], losses={"busy": 7})
     said = json.loads(run("unused", path, "--image", everything, "--json").stdout)

@@ -10,7 +10,7 @@ from snoop_analysis.display.description import Table
 from snoop_analysis.html.figure import figure
 from snoop_analysis.html.section import Section
 from snoop_analysis.judging import Answer
-from snoop_analysis.listings import listing
+from snoop_analysis.listings import NO_PACKAGE, listing
 from snoop_analysis.names import name_of
 from snoop_analysis.verdict import FileVerdict, Verdict
 
@@ -24,7 +24,9 @@ def section(answer: Answer) -> Section:
     by_directory = list(_weights(answer.judgement.files, _directories))
     by_package = list(_weights(answer.judgement.files, _package))
     totals = listing(answer, "verdict").project("verdict, files, bytes, dropped_bytes")
-    packages = listing(answer, "package")
+    packages = listing(answer, "package").project(
+        f"* REPLACE (coalesce(package, '{NO_PACKAGE}') AS package)"
+    )
     return Section(
         "image",
         "Image",
@@ -68,4 +70,4 @@ def _directories(one: FileVerdict) -> list[str]:
 
 
 def _package(one: FileVerdict) -> list[str]:
-    return [name_of(one.package.name).replace("/", "\u2215")] if one.package else ["(no package)"]
+    return [name_of(one.package.name).replace("/", "\u2215")] if one.package else [NO_PACKAGE]
