@@ -5,7 +5,7 @@ SELECT
     coalesce(image || '@' || image_digest, image, image_digest) AS image,  -- VARCHAR: null where unknown
     stats.events,                                    -- BIGINT: rows
     stats.unique_files AS files,                     -- BIGINT: files asked for
-    stats.found_files AS found,                      -- BIGINT: of these, found by at least one call
+    stats.found_files AS "files found",              -- BIGINT: of these, found by at least one call
     stats.excluded,                                  -- BIGINT: events excluded
     stats.evicted,                                   -- BIGINT: files put out by the bound
     chosen.cgroup_path AS cgroup                     -- VARCHAR

@@ -161,6 +161,28 @@ def test_names_do_nothing_and_are_all_there(browser: Browser, reports: dict[str,
         assert watched.said == []
 
 
+@pytest.mark.parametrize("width", [1280, 800])
+def test_columns_say_what_was_found(browser: Browser, reports: dict[str, Path], width: int) -> None:
+    """Files or calls; and the names of columns fit, with the mark of the order too."""
+    with opened(browser, reports["hostile"], viewport={"width": width, "height": 800}) as watched:
+        page = watched.page
+        for section, files, calls in (
+            ("containers", True, False),
+            ("directories", True, False),
+            ("syscalls", False, True),
+            ("files", False, True),
+            ("misses", False, True),
+            ("processes", False, True),
+        ):
+            columns = page.locator(f"#{section} thead th").all_text_contents()
+            assert ("files found" in columns, "calls found" in columns) == (files, calls), section
+            assert "found" not in columns
+        header = page.locator("#files th[data-column=misses]")
+        header.get_by_role("button").click()
+        screenshot(page, f"sorted-{width}")
+        assert header.evaluate("one => one.firstChild.scrollWidth <= one.clientWidth")
+
+
 def test_search_filter_and_sort(browser: Browser, reports: dict[str, Path]) -> None:
     with opened(browser, reports["sample"]) as watched:
         page = watched.page
@@ -197,8 +219,8 @@ def test_the_details_of_a_file(browser: Browser, reports: dict[str, Path]) -> No
             "file": "/opt/missing.so",
             "container": "<b>web</b>",
             "events": "5",
-            "found": "0",
-            "missed": "5",
+            "calls found": "0",
+            "calls missed": "5",
             "first at, s": "21.000",
             "calls": "openat",
         }

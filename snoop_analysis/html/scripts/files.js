@@ -135,8 +135,8 @@ function fileTable(data) {
       file: data.name[file],
       container: data.container.values[data.container.places[file]],
       events: counted(data.events[file]),
-      found: counted(data.hits[file]),
-      missed: counted(data.misses[file]),
+      "calls found": counted(data.hits[file]),
+      "calls missed": counted(data.misses[file]),
       "first at, s": seconds(file),
       calls: data.calls.values[data.calls.places[file]],
     };

@@ -64,7 +64,8 @@ def _lookups(replay: Replay, several: bool) -> Table:
     """Names that are not there, by program and directory; the container where there are more."""
     lookups = failed_lookups(replay).project(
         ("container, " if several else "")
-        + "misses AS missed, names, found, prefix AS directory, program, example, advice"
+        + 'misses AS "calls missed", names, found AS "calls found", prefix AS directory, '
+        "program, example, advice"
     )
     rows = lookups.limit(_MOST + 1).fetchall()
     note = f"The {_MOST} most frequent ones." if len(rows) > _MOST else ""

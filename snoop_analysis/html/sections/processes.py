@@ -16,8 +16,8 @@ def section(source: Source) -> Section:
         _SECONDS.format(column, source.began_us or 0) for column in ("first_seen", "last_seen")
     )
     counts = source.replay.breakdown("process", "program", "user").project(
-        'process, program, "user", events, files, hits AS found, misses AS missed, '
-        f'{first} AS "first at, s", {last} AS "last at, s"'
+        'process, program, "user", events, files, hits AS "calls found", '
+        f'misses AS "calls missed", {first} AS "first at, s", {last} AS "last at, s"'
     )
     rows = counts.limit(_MOST + 1).fetchall()
     note = f"The {_MOST} with most events." if len(rows) > _MOST else ""

@@ -8,7 +8,9 @@ from snoop_analysis.html.section import Section, Source
 
 def section(source: Source) -> Section:
     """The picture, and all calls as a table."""
-    calls = source.replay.breakdown("syscall").project("syscall, events, files, hits, misses")
+    calls = source.replay.breakdown("syscall").project(
+        'syscall, events, files, hits AS "calls found", misses AS "calls missed"'
+    )
     label = "Calls by system call; the table that follows has the numbers"
     return Section(
         "syscalls",
