@@ -14,7 +14,8 @@ READY := .venv/.ready
 READY_FOR_DEVELOPMENT := .venv/.ready-for-development
 
 # JupyterLab refuses to run as root unless told; it asks other machines for news unless told.
-LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
+LAB_AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+LAB_OPTIONS ?=
 
 .PHONY: help setup packages test-packages kernel-packages demo lab test test-kernels prove-slim check \
 	clean
@@ -58,7 +59,7 @@ demo: packages $(READY) ## record a real program, replay it, write demo/report.j
 lab: PACKAGES := python3-venv
 lab: setup ## open the notebooks in JupyterLab, on this machine alone; no root needed
 	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.ip=127.0.0.1 \
-	  --LabApp.app_settings_dir=$(CURDIR)/notebooks/lab $(LAB_OPTIONS)
+	  --LabApp.app_settings_dir=$(CURDIR)/notebooks/lab $(LAB_AS_ROOT) $(LAB_OPTIONS)
 
 test: test-packages setup ## run all tests; those that need BPF are skipped, with the reason, where it is not allowed
 	@# What needs no ring to itself runs on two CPUs; the recorder's tests come last, and alone.

@@ -18,25 +18,27 @@ from tests.look.browser import ROOT, chromium, screenshot
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of JupyterLab, started as the Makefile does, on a copy of the notebooks."""
+    """The address of JupyterLab, started as the Makefile does, on a copy of the notebooks.
+
+    Also as root, and with options of one's own.
+    """
     directory = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", directory / "notebooks")
     (command,) = (
         line
         for line in subprocess.run(
-            ["make", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, check=True
+            ["make", "-n", "lab", "LAB_OPTIONS=--no-browser --port=0"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         .stdout.replace("\\\n", " ")
         .splitlines()
         if "jupyter lab" in line
     )
     assert "--ServerApp.ip=127.0.0.1" in command
-    words = [
-        str(Path(sys.executable).with_name("jupyter")),
-        *command.split()[1:],
-        "--no-browser",
-        "--port=0",
-    ]
+    words = [str(Path(sys.executable).with_name("jupyter")), *command.split()[1:]]
     log = directory / "log"
     environment = {
         **os.environ,
