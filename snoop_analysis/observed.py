@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from snoop_analysis.image import Image, Kind, Way
 from snoop_analysis.image.tree import Node, components, find
+from snoop_analysis.made_ways import MadeWays
 from snoop_analysis.names import name_to_bytes
 from snoop_analysis.sqltext import statement
 
@@ -30,7 +31,8 @@ _VOLUME: Final = re.compile(r"/volumes/.+/_data$")
 # A directory of a process, as /proc names it; what follows is a path from there. What it was is not
 # known later.
 _OF_PROCESS: Final = re.compile(
-    r"/+proc/+(?:self|thread-self|\d+)/+(?:task/+\d+/+)?(?:cwd|root|fd/+\d+)/+(.+)", re.DOTALL
+    r"/+(?:proc/+(?:self|thread-self|\d+)/+(?:task/+\d+/+)?(?:cwd|root|fd/+\d+)|dev/+fd/+\d+)/+(.+)",
+    re.DOTALL,
 )
 _MOVES: Final = frozenset(("rename", "renameat", "renameat2", "symlink", "symlinkat"))
 
@@ -164,10 +166,11 @@ def observe(replay: Replay, image: Image) -> Observed:
     mounts = _mounts(replay)
     kernel = dict.fromkeys(KERNEL_MOUNTS, False)
     moved = _moved_roots(replay, image)
+    ways = _made_ways(replay, image, mounts)
     for one in moved:
         for root in one.roots:  # if something is mounted there, it may be the root itself
             mounts.get(one.container_no, {}).pop(root, None)
-    observer = _Observer(image, _roots(image, rows, moved))
+    observer = _Observer(image, _roots(image, rows, moved), ways)
     observer.observed.rootless.update(one.name for one in moved if not one.roots)
     for row in rows:
         observer.see(row, mounts.get(row.container_no, kernel))
@@ -236,6 +239,25 @@ def _moved_roots(replay: Replay, image: Image) -> list[_Moved]:
         _Moved(number, name, _directories(image, map(_text_of, names or ()), KERNEL_MOUNTS))
         for number, name, names in rows
     ]
+
+
+def _made_ways(replay: Replay, image: Image, mounts: dict[int, _Mounts]) -> dict[int, MadeWays]:
+    """The links and mounts that the containers' programs made.
+
+    What the image has where they mounted something may have been used before: that is none of
+    ``mounts`` any more.
+    """
+
+    def resolved(name: str) -> str | None:
+        return image.find(name).end
+
+    found: dict[int, list[tuple[str, str]]] = {}
+    for number, name, target, is_mount in replay.query(statement("made_ways")).fetchall():
+        if is_mount:
+            mounts.get(number, {}).pop(_text_of(name), None)
+        if target:
+            found.setdefault(number, []).append((_text_of(name), _text_of(target)))
+    return {number: MadeWays(ways, resolved) for number, ways in found.items()}
 
 
 def _directories(
@@ -320,9 +342,12 @@ def _mounts_on(row: _Row) -> bool:
 class _Observer:
     """Sorts rows by the file they led to."""
 
-    def __init__(self, image: Image, roots: Sequence[tuple[str, Node]]) -> None:
+    def __init__(
+        self, image: Image, roots: Sequence[tuple[str, Node]], ways: Mapping[int, MadeWays]
+    ) -> None:
         self.image = image
         self.roots = roots
+        self.ways = ways
         self.observed = Observed(mounts=set(KERNEL_MOUNTS))
         self.made: set[str] = set()  # what leads elsewhere than the image says: see behind_made
         self.strange: set[str] = set()  # names of what is there and not in the image
@@ -340,6 +365,8 @@ class _Observer:
             names += row.real_paths
         if row.led:
             names += self._through_links(row, row.led, mounts)
+        if row.container_no in self.ways:
+            names += self.ways[row.container_no].names(names, follow=not row.is_link)
         led_to: dict[str | None, str] = {}
         for name in dict.fromkeys(names):
             led_to = self._look_up(name, row, mounts) | led_to

@@ -43,6 +43,14 @@ NEED_NO_PATH: Final = frozenset(
         "fstatat64",
         "quotactl",
         "acct",
+        "fanotify_mark",
+        "file_getattr",
+        "file_setattr",
+        "getxattrat",
+        "setxattrat",
+        "listxattrat",
+        "removexattrat",
+        "move_mount",
     ]
 )
 """To these NULL is an answer to the question which path: none, or the file descriptor itself."""

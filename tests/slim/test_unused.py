@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,47 @@ def test_parents_lead_out_of_volumes(judged: Judge, path: str, file: str, wanted
     session = {"containers": [{"cgroup_id": 1, "name": "app", "mounts": mounts}]}
     error = {"ret": -20} if path.endswith("/x") else {}
     assert verdict(judged([{"path": path} | STAT | error], session), file) == wanted
+
+
+# A call with two paths, then a name to look at, and the file that it led to.
+MADE: list[tuple[str, str, str, str]] = [
+    ("symlink", "/app/m.py", "/srv/flag", "/srv/flag"),
+    ("io_uring:symlinkat", "../app", "/srv/app", "/srv/./app/m.py"),
+    ("symlink", "/app", "/bin/app", "/usr/bin/app/m.py"),  # the image has /bin -> usr/bin
+    ("symlink", "/app", "/usr/bin/app", "/bin/app/m.py"),
+    ("symlink", "/app", "/data/app", "/data/app/m.py"),  # on a volume
+    ("mount", "/app", "/var", "/var/m.py"),
+    ("move_mount", "/app", "/var", "/var/m.py"),
+]
+
+
+@pytest.mark.parametrize(("call", "old", "new", "seen"), MADE)
+def test_through_what_a_program_made(
+    judged: Judge, call: str, old: str, new: str, seen: str
+) -> None:
+    made = {"syscall": call, "ret": 0, "flags": 4096, "ts": datetime(2026, 1, 1, tzinfo=UTC)}
+    paths = [made | {"path": old, "path_role": "old"}, made | {"path": new, "path_role": "new"}]
+    containers = [{"cgroup_id": 1, "name": "app", "mounts": [{"mount_point": "/data"}]}]
+    answer = judged([{"path": seen} | STAT, *paths], {"containers": containers})
+    assert verdict(answer, "/app/m.py") == "looked at only"
+    assert verdict(answer, "/app/other.py") == "not observed"
+
+
+def test_what_was_there_before_something_was_mounted(judged: Judge) -> None:
+    mounted = {"path": "/app", "syscall": "mount", "path_role": "new", "ret": 0, "flags": 0}
+    containers = [{"cgroup_id": 1, "name": "app", "mounts": [{"mount_point": "/app"}]}]
+    answer = judged([{"path": "/app/m.py"}, mounted], {"containers": containers})
+    assert verdict(answer, "/app/m.py") == "used"
+
+
+def test_what_an_earlier_row_says_that_a_file_is_called(judged: Judge) -> None:
+    """It is not among the events that are asked about, and the later ones have numbers alone."""
+    numbers = {"dev": 8, "ino": 77}
+    first, later = (datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in (0, 9))
+    named = {"path": "/srv/link", "real_path": "/app/m.py", "ts": first}
+    events = [named | numbers, {"path": "/srv/link", "ts": later} | numbers]
+    answer = judged(events, since=later)
+    assert verdict(answer, "/app/m.py") == "used"
 
 
 @pytest.mark.parametrize(
