@@ -14,6 +14,7 @@ import pyarrow as pa
 from snoop_analysis.closure import RULES, close
 from snoop_analysis.names import name_of
 from snoop_analysis.observed import observe
+from snoop_analysis.started import started
 
 if TYPE_CHECKING:
     from snoop_analysis.closure import Closure
@@ -41,7 +42,8 @@ def add_inferred(replay: Replay, image: Image) -> list[str]:
             f"CREATE OR REPLACE TABLE counted AS SELECT {number}::UINTEGER AS container_no"
         )
         observed = observe(replay, image)
-        closure = close(image, observed, left_out=set(RULES) - _KERNEL_OPENS)
+        left_out = set(RULES) - _KERNEL_OPENS
+        closure = close(image, observed, started(replay, image), left_out=left_out)
         unknown |= closure.unknown.fromkeys(closure.unknown)
         rows += (
             {"container": name, "cgroup_id": cgroup_id, "path": name_of(path), "syscalls": [_MARK]}

@@ -15,6 +15,7 @@ from snoop_analysis.errors import OptionError
 from snoop_analysis.matching import ran
 from snoop_analysis.observed import observe
 from snoop_analysis.packages import installed, metadata
+from snoop_analysis.started import started
 from snoop_analysis.totals import summary
 from snoop_analysis.verdict import Judgement
 
@@ -95,7 +96,7 @@ def judge(
     if keep_metadata:
         whole += Policy(names=tuple(metadata(installed(image)[0])))
     observed = observe(replay, image)
-    closure = close(image, observed, whole, without_rules)
+    closure = close(image, observed, started(replay, image), whole, without_rules)
     judgement = Judgement(image, observed, closure, whole, not drop_looked_at)
     return Answer(
         judgement,

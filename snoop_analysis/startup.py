@@ -57,7 +57,8 @@ def begun_before(replay: Replay) -> list[str]:
 def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
     """Lines of the record that stargz tools read: each file of the image once, in order of use.
 
-    What the kernel opens by itself, interpreters, stands behind the program that needs it. Source:
+    What the kernel opens by itself, interpreters, stands behind the program that needs it, but for
+    one with a relative path, which may be any file. Source:
     ``recorder.Entry`` of containerd/stargz-snapshotter, as ``ctr-remote images optimize
     --record-out`` writes it and ``nerdctl image convert --estargz-record-in`` reads it.
     """
@@ -77,7 +78,8 @@ def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
             if need.executed:
                 subject = Subject(end, executed=True)
                 found = (*interpreter(image, subject), *libraries.interpreter(subject))
-                todo += (one for one in found if isinstance(one, Need))
+                needs = (one for one in found if isinstance(one, Need))
+                todo += (one for one in needs if one.path.startswith("/"))
 
 
 def _entry(path: str, image: Image) -> str:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import posixpath
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -43,6 +44,8 @@ class Closure:
 
     Attributes:
         image: the image.
+        started: the working directories in which programs were started, by their paths; an empty
+            one is not known.
         reasons: of each kept path, the first one found first.
         needed: what is kept because of what was observed; the rest is because of a policy.
         unknown: what could not be found out, a sentence each, and whether a file of the image
@@ -51,6 +54,7 @@ class Closure:
     """
 
     image: Image
+    started: dict[str, set[str]]
     left_out: Collection[str] = ()
     reasons: dict[str, dict[Reason, None]] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
@@ -125,33 +129,77 @@ class Closure:
             if isinstance(need, Unknown):
                 self.unknown[need.sentence] = need.matters
                 continue
-            if need.inferred and self.image.find(need.path).end is None:
-                sentence = f"{need.path}, the {need.text} {subject.path}, is not in the image"
-                self.unknown[sentence] = False
-            reason = Reason(name, need.text, subject.path, need.inferred)
-            self.keep_name(need.path, reason, need.executed)
+            if need.inferred:
+                self._open(name, need, subject)
+            else:
+                reason = Reason(name, need.text, subject.path)
+                self.keep_name(need.path, reason, need.executed)
+
+    def _open(self, rule: str, need: Need, subject: Subject) -> None:
+        """Keep what the kernel opens for a program that it starts.
+
+        A relative path begins at the working directory; what was not executed had none.
+        """
+        opened: dict[str, set[str]] = {}
+        for directory in sorted(self.started.get(subject.path, {""})):
+            opened.setdefault(posixpath.join(directory, need.path), set()).add(directory)
+        for path, directories in opened.items():
+            if path.startswith("/"):
+                self._open_at(path, directories, need, Reason(rule, need.text, subject.path, True))
+            elif subject.executed:
+                sentence = (
+                    f"{path}, the {need.text} {subject.path}, is relative to a directory that is "
+                    "not known: it may be any file"
+                )
+                if sentence not in self.unknown:
+                    self.unknown[sentence] = True
+                    reason = Reason(rule, f"may be the {need.text}", subject.path)
+                    self.keep_possible([path], reason)
+
+    def _open_at(self, path: str, directories: set[str], need: Need, reason: Reason) -> None:
+        """Keep what the kernel opens at ``path``, for programs started in ``directories``."""
+        end = self.image.find(path).end
+        if end is None:
+            self.unknown[f"{path}, the {need.text} {reason.cause}, is not in the image"] = False
+        elif need.executed and not directories <= self.started.setdefault(end, set()):
+            self.started[end] |= directories
+            self._subjects.append(Subject(end, executed=True))
+        self.keep_name(path, reason, need.executed)
+
+    def keep_possible(self, names: Iterable[str], reason: Reason) -> None:
+        """Keep what relative paths may mean whose directory is not known."""
+        wanted = tuple({f"/{end}" for one in names if (end := end_of(one))})
+        for path in self.image.files:
+            if path.endswith(wanted):
+                self.keep(path, reason, _may_be_executed(self.image, path))
 
 
 def close(
-    image: Image, observed: Observed, policy: Policy | None = None, left_out: Collection[str] = ()
+    image: Image,
+    observed: Observed,
+    started: Mapping[str, Collection[str]],
+    policy: Policy | None = None,
+    left_out: Collection[str] = (),
 ) -> Closure:
     """Everything that is needed by what was observed.
 
     Args:
         image: the image.
         observed: what was seen of it.
+        started: as in ``Closure``.
         policy: what else to keep, and which files belong together.
         left_out: rules not to apply, of ``RULES``.
     """
     policy = policy or Policy()
-    closure = Closure(image, left_out)
+    closure = Closure(image, {path: set(found) for path, found in started.items()}, left_out)
     _keep_observed(closure, observed)
     if "runtime" not in left_out:
         for need in runtime.needs(image, observed.mounts):
             reason = Reason("runtime", need.text)
             closure.keep_name(need.path, reason, need.executed, active=need.executed)
     if "nameless" not in left_out:
-        _keep_possible(closure, observed)
+        reason = Reason("nameless", "may be what a relative path meant")
+        closure.keep_possible(observed.unresolved, reason)
     libraries = Libraries(image)
     rules: dict[str, Rule] = {
         "script": partial(_script, image, observed),
@@ -206,15 +254,6 @@ def _keep_observed(closure: Closure, observed: Observed) -> None:
             "files in it may have been used by names that begin there"
         )
         closure.unknown[sentence] = True
-
-
-def _keep_possible(closure: Closure, observed: Observed) -> None:
-    """Keep what relative paths may have meant whose directory is not known."""
-    wanted = tuple({f"/{end}" for one in observed.unresolved if (end := end_of(one))})
-    reason = Reason("nameless", "may be what a relative path meant")
-    for path in closure.image.files:
-        if path.endswith(wanted):
-            closure.keep(path, reason, _may_be_executed(closure.image, path))
 
 
 def _may_be_executed(image: Image, path: str) -> bool:

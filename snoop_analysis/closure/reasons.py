@@ -29,7 +29,8 @@ class Need:
     """What a rule asks for.
 
     Attributes:
-        path: absolute path of what is needed; links in it are followed, and kept.
+        path: absolute path of what is needed; links in it are followed, and kept. What is
+            inferred may be relative to where the program was started.
         text: as in ``Reason``.
         inferred: as in ``Reason``.
         executed: it becomes a program.
