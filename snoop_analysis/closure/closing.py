@@ -32,7 +32,7 @@ RULES: Final = {
     "library": "DT_NEEDED of a used ELF file",
     "set": "files that are used together: certificates, time zones, locales, name service, ...",
     "bytecode": "Python sources and their bytecode",
-    "runtime": "what a container runtime reads, mounts on, copies into volumes or starts",
+    "runtime": "what a container runtime reads, mounts on, copies to volumes, starts or passes on",
     "nameless": "what a relative path may have meant whose directory is not known",
 }
 Rule = Callable[[Subject], Iterable[Need | Unknown]]

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from snoop_analysis.closure.programs import located
 from snoop_analysis.closure.reasons import Need
-from snoop_analysis.image import Image
+from snoop_analysis.image import Image, Kind
 
 # Read to find the ids of USER and its groups; written over, or mounted on, in every container.
 _READ: Final = ("/etc/passwd", "/etc/group")
@@ -24,7 +25,7 @@ _MOUNTED: Final = (
 
 
 def needs(image: Image, mounts: set[str]) -> Iterator[Need]:
-    """What the configuration names, what a runtime reads, and the places of mounts."""
+    """What the configuration and its commands name, what a runtime reads, and places of mounts."""
     for path in _READ:
         yield Need(path, "read by container runtimes for the user and its groups")
     for path in sorted({*_MOUNTED, *mounts}):
@@ -40,12 +41,14 @@ def needs(image: Image, mounts: set[str]) -> Iterator[Need]:
         program = located(image, words[0]) if words else None
         if program is not None:
             yield Need(program, text, executed=True)
+        for path in dict.fromkeys(_named(image, words[1:])):
+            yield Need(path, f"named by the {text}", executed=_may_be_executed(image, path))
 
 
 def _commands(image: Image) -> Iterator[tuple[list[str], str]]:
     """The commands in the configuration, and what they are."""
-    entrypoint = image.config.strings("Entrypoint")
-    yield entrypoint or image.config.strings("Cmd"), "first program of the image's configuration"
+    command = image.config.strings("Entrypoint") + image.config.strings("Cmd")
+    yield command, "first program of the image's configuration"
     check = image.config.container.get("Healthcheck")
     test = check.get("Test") if isinstance(check, dict) else None
     words = [one for one in test if isinstance(one, str)] if isinstance(test, list) else []
@@ -56,8 +59,28 @@ def _commands(image: Image) -> Iterator[tuple[list[str], str]]:
         yield _words(" ".join(words[1:])), "health check of the image's configuration"
 
 
-def _words(command: str) -> list[str]:
+def _named(image: Image, words: Iterable[str]) -> Iterator[str]:
+    """The files that words name: alone, behind ``=``, or in a line for a shell."""
+    directory = image.config.text("WorkingDir") or "/"
+    for word in words:
+        for one in (word, *_words(word)):
+            for name in filter(None, (one, one.partition("=")[2])):
+                path = posixpath.join(directory, name)
+                if image.find(path).end is not None:
+                    yield path
+
+
+def _may_be_executed(image: Image, path: str) -> bool:
+    node = image.find(path).node
+    return node is not None and node.inode.kind is Kind.FILE and bool(node.inode.mode & 0o111)
+
+
+def _words(line: str) -> list[str]:
+    """The words of a line for a shell, and its operators."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
     try:
-        return shlex.split(command)
+        return list(lexer)
     except ValueError:  # the shell may understand what shlex does not
-        return command.split()
+        return line.split()
