@@ -64,6 +64,7 @@ SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
     ({"path": "/dev/cfg"}, "/dev/cfg", "used"),  # no runtime mounted anything there
     ({"path": "/app"}, "/app", "used"),  # opened to be listed
     ({"path": "/app"}, "/app/m.py", "not observed"),
+    ({"path": "/app", "syscall": "rmdir", "ret": -39}, "/app/m.py", "not observed"),  # ENOTEMPTY
     ({"path": "/app/m.py"} | STAT, "/app/m.py", "looked at only"),
     ({"path": "/bin/sh"} | STAT, "/usr/bin/dash", "looked at only"),
     ({"path": "/bin/sh"} | LSTAT, "/usr/bin/sh", "looked at only"),
