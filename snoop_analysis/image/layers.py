@@ -14,7 +14,7 @@ from snoop_analysis.errors import ImageError
 from snoop_analysis.image.archive import MOST_LETTERS, MOST_NAMES, Entry
 from snoop_analysis.image.tree import Inode, Kind, Node, follow_names, new_root
 
-_WHITEOUT: Final = ".wh."
+WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 _RESERVED: Final = ".wh..wh."
 
@@ -39,8 +39,8 @@ class Stack:
             name = entry.names[-1] if entry.names else ""
             if name == _OPAQUE:
                 _empty(self.root, entry.names[:-1])
-            elif name.startswith(_WHITEOUT) and not name.startswith(_RESERVED):
-                _remove(self.root, entry.names[:-1], name.removeprefix(_WHITEOUT))
+            elif name.startswith(WHITEOUT) and not name.startswith(_RESERVED):
+                _remove(self.root, entry.names[:-1], name.removeprefix(WHITEOUT))
             elif not any(part.startswith(_RESERVED) for part in entry.names):
                 brought.append(entry)
         for entry in brought:

@@ -7,10 +7,12 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any, Final
 
+from snoop_analysis.errors import ImageError
 from snoop_analysis.image.image import Image
+from snoop_analysis.image.layers import WHITEOUT
 from snoop_analysis.image.tree import Inode, Kind
 from snoop_analysis.replacing import AnyPath, replaced
 
@@ -58,7 +60,12 @@ def write_image(image: Image, kept: Mapping[str, Inode], path: AnyPath) -> None:
     """As ``write_root``, but a whole image: an OCI layout of one layer in a tar archive.
 
     ``docker load`` takes it too, also before it knew OCI layouts.
+
+    Raises:
+        ImageError: as there, or a name is one that no layer can have.
+        OSError: as there.
     """
+    _check_names(kept)
     with (
         replaced(path, image.name) as target,
         target.open("w+b") as file,
@@ -71,6 +78,16 @@ def write_image(image: Image, kept: Mapping[str, Inode], path: AnyPath) -> None:
         blobs = _documents(image, kept, layer)
         for name, content in blobs.items():
             archive.addfile(_member(name, len(content)), io.BytesIO(content))
+
+
+def _check_names(kept: Iterable[str]) -> None:
+    """Refuse what would take away another file, or be ignored, where the layer is laid."""
+    for path in kept:
+        if any(part.startswith(WHITEOUT) for part in path.split("/")):
+            raise ImageError(
+                f"{path} cannot be in an image: in a layer, names with {WHITEOUT} say what is "
+                "removed; write a root file system (--write), or drop it by a policy"
+            )
 
 
 def _place_layer(kept: Mapping[str, Inode], file: IO[bytes]) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from snoop_analysis.capture import Capture
 from snoop_analysis.cli import cli
-from snoop_analysis.errors import OptionError
+from snoop_analysis.errors import ImageError, OptionError
 from snoop_analysis.image import Kind, open_image, writing
 from snoop_analysis.image.writing import write_image, write_root
 from snoop_analysis.judging import judge
@@ -94,6 +94,25 @@ def test_the_same_files_give_the_same_bytes(
     for name in ("one", "two"):
         unused(capture, image, option, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("name", [".wh.foo", "etc/.wh.foo/file"])
+def test_a_name_that_takes_another_away_is_in_no_layer(tmp_path: Path, name: str) -> None:
+    root, output = tmp_path / "root", tmp_path / "slim.tar"
+    for one in (name, "foo", "etc/foo"):
+        (root / one).parent.mkdir(parents=True, exist_ok=True)
+        (root / one).write_bytes(b"")
+    capture = write_session(tmp_path / "capture", [{"path": "/foo"}, {"path": "/etc/foo"}])
+    unused(capture, root, "--write-image", output)
+    assert set(open_image(output).files) == {"/", "/foo", "/etc", "/etc/foo"}
+    output.unlink()
+    capture = write_session(tmp_path / "other", [{"path": "/foo"}, {"path": f"/{name}"}])
+    with pytest.raises(ImageError, match=r"\.wh\.foo.* cannot be in an image"):
+        unused(capture, root, "--write-image", output)
+    assert not output.exists()
+    unused(capture, root, "--write", output)
+    with tarfile.open(output) as archive:
+        assert {name, "foo"} <= set(archive.getnames())
 
 
 def test_a_layer_of_eight_gibibytes_is_whole(
