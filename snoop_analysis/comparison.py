@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from snoop_analysis.errors import OptionError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from snoop_analysis.replay import Replay
+
+_numbers = count(1)
 
 
 def difference(first: Replay, second: Replay) -> duckdb.DuckDBPyRelation:
@@ -29,8 +32,10 @@ def difference(first: Replay, second: Replay) -> duckdb.DuckDBPyRelation:
                 f"a difference is between two replays, and not {type(one).__name__}: "
                 "difference(first.replay(), second.replay())"
             )
-    other = second.query(statement("used_files")).to_arrow_table()
-    first.add_table("other_files", other)
+    other = f"other_files_{next(_numbers)}"
+    first.add_table(other, second.query(statement("used_files")).to_arrow_table())
     return first.query(
-        statement("difference").replace("/* used_files */", statement("used_files").rstrip(";\n"))
+        statement("difference")
+        .replace("/* used_files */", statement("used_files").rstrip(";\n"))
+        .replace("/* other */", other)
     )

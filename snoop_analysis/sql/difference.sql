@@ -1,9 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The files of this replay and of the one in `other_files`; the mark in a comment stands for
--- used_files.sql.
+-- The files of this replay and of another one; the marks in comments stand for used_files.sql and
+-- for the table of the other's.
 WITH
     own_files AS (
         /* used_files */
+    ),
+    other_files AS (
+        FROM /* other */
     )
 SELECT
     CASE
