@@ -12,6 +12,7 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 from weakref import ref
@@ -62,6 +63,9 @@ class Capture:
     ``temporary``; what grows is the number of distinct names, not of events. Outside that limit
     are the lists of a report and, for each container with a bound, 16 bytes a file.
 
+    Threads may share a capture and its replays, each with relations of its own: what changes
+    tables, a new replay for one, waits for what another thread changes.
+
     Args:
         path: a session directory, a directory that holds some, a pattern for such, or a list.
         skip_damaged: leave out what cannot be read, and say so in the report, instead of
@@ -98,6 +102,8 @@ class Capture:
         self.sessions_found = finder.sessions(self.paths)
         self.database = _connect(memory_limit, temporary)
         self._connections: list[ref[duckdb.DuckDBPyConnection]] = []
+        self._keeping_count = Lock()
+        self._changing = RLock()
         self._progress: ProgressBar | None = None
         for name in ("normalise", "reading", "calls", "tables"):
             self.database.execute(statement(name))
@@ -185,8 +191,9 @@ class Capture:
     def _keep_count(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let DuckDB count how far queries are, but not show it by itself."""
         connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        alive = [known for known in self._connections if known() is not None]
-        self._connections[:] = [*alive, ref(connection)]
+        with self._keeping_count:
+            alive = [known for known in self._connections if known() is not None]
+            self._connections[:] = [*alive, ref(connection)]
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
@@ -314,15 +321,25 @@ class Capture:
             self.check_files()
             raise CaptureError(f"DuckDB cannot go on: {first_line(error)}") from error
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """``reading``, for what changes tables: of the threads, one at a time.
+
+        DuckDB refuses a second call on a connection, and a second change to a table.
+        """
+        with self._changing, self.reading():
+            yield
+
     def check_files(self) -> None:
         """Read every file to its end.
 
         Raises:
             CaptureError: one cannot be read; the sentence names it.
         """
-        for session in self.sessions_found:
-            for segment in session.segments:
-                self._read_segment(segment)
+        with self._changing:
+            for session in self.sessions_found:
+                for segment in session.segments:
+                    self._read_segment(segment)
 
     def _with_containers(self, number: int, session: Session) -> Session:
         """``session`` with a container for every cgroup of its events."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from snoop_analysis.breakdown import breakdown
 from snoop_analysis.carrying import insert, leave, take_up
 from snoop_analysis.display.descriptions import of_replay
-from snoop_analysis.errors import OptionError
+from snoop_analysis.errors import ClosedError, OptionError
 from snoop_analysis.lru import Lru
 from snoop_analysis.ordering import OutOfOrderError, in_order, sorted_by_database
 from snoop_analysis.querying import relation_of
@@ -79,12 +79,11 @@ class Replay:
         self.settings = settings
         self._begun = state
         self._schema = f"replay_{next(_numbers)}"
-        with capture.reading():
-            capture.database.execute(f"CREATE SCHEMA {self._schema}")
-        self._database = self._connect(capture.database)
         self._caches: dict[int, Lru] = {}
         self._knows_new_events = False
-        with self.capture.reading():
+        with capture.changing():
+            capture.database.execute(f"CREATE SCHEMA {self._schema}")
+            self._database = self._connect(capture.database)
             self._check_syscalls()
             self.sequences = self._sequences()
             self._replay()
@@ -139,8 +138,9 @@ class Replay:
 
     def results_view(self) -> str:
         """Name of the view of results, which is complete from now on."""
-        if self._caches and not self._knows_new_events:
-            self._run_lru(keep_new_events=True)
+        with self.capture.changing():
+            if self._caches and not self._knows_new_events:
+                self._run_lru(keep_new_events=True)
         return "results"
 
     def report(self) -> Report:
@@ -178,14 +178,15 @@ class Replay:
         Raises:
             CaptureError: a segment turns out to be damaged.
         """
-        with self.capture.reading():
+        with self.capture.changing():
             self._database.execute(sql)
 
     def add_table(self, name: str, rows: pa.Table) -> None:
         """Give the queries of this replay another table, in place of one of that name."""
-        self._database.register("inserted", rows)
-        self._database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM inserted")
-        self._database.unregister("inserted")
+        with self.capture.changing():
+            self._database.register("inserted", rows)
+            self._database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM inserted")
+            self._database.unregister("inserted")
 
     def _sequences(self) -> dict[Key, Sequence]:
         """What is wrong with the sequence numbers of each session."""
@@ -202,7 +203,7 @@ class Replay:
     def close(self) -> None:
         """Drop the tables of this replay; its relations cannot be read any more."""
         self._database.close()
-        with suppress(duckdb.ConnectionException):  # closed, and with it all tables gone
+        with suppress(ClosedError), self.capture.changing():  # closed, and with it all tables gone
             self.capture.database.execute(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
 
     def _connect(self, other: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

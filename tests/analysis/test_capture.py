@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -22,6 +23,7 @@ import pytest
 from snoop_analysis import Capture
 from snoop_analysis.comparison import difference
 from snoop_analysis.errors import CaptureError, OptionError
+from snoop_analysis.lookups import failed_lookups
 from snoop_analysis.sessions import SKIP
 from snoop_format.schema import OPEN_EVENTS
 from snoop_format.segment import SegmentWriter
@@ -589,6 +591,23 @@ def test_what_was_closed_says_so() -> None:
             ask()
     replay.close()
     capture.close()
+
+
+def test_threads_share_a_capture() -> None:
+    capture = Capture.sample()
+    replay = capture.replay(max_unique_files=9)
+    found = capture.replay(found_only=True)
+
+    def answers(_: int) -> tuple[int, ...]:
+        own = capture.replay(max_unique_files=9)
+        asked = failed_lookups(replay), difference(replay, found), replay.results, own.files
+        counts = tuple(len(one.fetchall()) for one in asked)
+        own.close()
+        return counts
+
+    with ThreadPoolExecutor(4) as threads:
+        (counts,) = set(threads.map(answers, range(12)))
+    assert counts == answers(0)
 
 
 @pytest.mark.parametrize(
