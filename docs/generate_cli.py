@@ -48,7 +48,8 @@ ANALYZE = """# The replayer
 
 Output for people changes with the version; `--json`, `--csv`, `--parquet` and the report are for
 programs. Nothing is coloured (so there is nothing for `NO_COLOR` to do), and control characters in
-names are shown as escapes. On a terminal, a query of more than a second shows its progress.
+names are shown as escapes; in `--csv` the backslashes of all names are doubled, so that no two look
+alike. On a terminal, a query of more than a second shows its progress.
 
 Shell completion: `eval "$(_SNOOP_ANALYZE_COMPLETE=bash_source snoop-analyze)"`, or `zsh_source`,
 `fish_source`.

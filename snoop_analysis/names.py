@@ -39,6 +39,9 @@ def shown(name: str) -> str:
 
     In a name with stray bytes a backslash is doubled, so that two such names never look alike.
     """
-    if is_exact(name):
-        return name
+    return name if is_exact(name) else escaped(name)
+
+
+def escaped(name: str) -> str:
+    """The name with its stray bytes and all backslashes escaped: two names never look alike."""
     return _STRAY.sub(lambda stray: "\\x" + stray[1].lower(), name.replace("\\", "\\\\"))

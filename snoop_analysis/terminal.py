@@ -14,10 +14,11 @@ _DELETE: Final = "\x7f"
 
 
 def printable(value: object) -> str:
-    """``value`` as text on one line in which every letter can be seen.
+    r"""``value`` as text on one line in which every letter can be seen.
 
     Control characters, escapes, invisible and direction-changing letters, and marks piled up on
-    one letter, stand as Python would write them in a string literal.
+    one letter, stand as Python takes them in a string literal; beyond ASCII with ``\u``, for
+    ``\x`` is a byte that is not UTF-8.
     """
     text = "" if value is None else str(value)
     if text.isascii() and text.isprintable():
@@ -37,6 +38,8 @@ def _without_piles(text: str) -> str:
 
 
 def _escaped(letter: str) -> str:
+    if "\x7f" < letter <= "\xff":
+        return f"\\u{ord(letter):04x}"
     return letter.encode("unicode_escape").decode("ascii")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from snoop_analysis.names import shown
+from snoop_analysis.names import escaped, shown
 from snoop_analysis.terminal import printable, table, visible_json
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Output:
 
         Times are RFC 3339; names that are not UTF-8 are as reports show them, but in Parquet,
         which keeps the names of ``sql/normalise.sql``. In CSV, which has no escapes of its own,
-        control characters are written as in tables.
+        control characters are written as in tables, and backslashes are doubled: names that
+        differ do so there, too.
         """
         if self.parquet:
             from snoop_analysis.replacing import (  # imports pyarrow
@@ -64,7 +65,8 @@ class Output:
                 relation.write_parquet(for_database(target))
             return
         columns = relation.columns
-        rows = [[_plain(value) for value in row] for row in relation.fetchall()]
+        text = escaped if self.as_csv else shown
+        rows = [[_plain(value, text) for value in row] for row in relation.fetchall()]
         if self.as_json:
             _print_json([dict(zip(columns, row, strict=True)) for row in rows])
         elif self.as_csv:
@@ -101,15 +103,15 @@ def listing(command: Command) -> Command:
     return with_output  # type: ignore[return-value]
 
 
-def _plain(value: object) -> object:
-    """A time as RFC 3339, a name as reports show it, anything else as it is."""
+def _plain(value: object, text: Callable[[str], str] = shown) -> object:
+    """A time as RFC 3339, a name as ``text`` writes it, anything else as it is."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(one, text) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(one, text) for one in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return shown(value) if isinstance(value, str) else value
+    return text(value) if isinstance(value, str) else value
 
 
 def _print_json(said: object) -> None:

@@ -91,6 +91,32 @@ def test_csv_and_parquet(record: Record, tmp_path: Path) -> None:
     assert len(duckdb.read_parquet(str(tmp_path / "x.parquet")).fetchall()) == 4
 
 
+def test_csv_tells_names_apart(record: Record) -> None:
+    names = [
+        b"/\t",
+        b"/\\t",
+        b"/\\\\t",
+        b"/\x85",
+        b"/\\x85",
+        b"/\xc2\x85",
+        b"/\xe2\x80\xae",
+        b"/\\u202e",
+    ]
+    path = record([{"path": "?", "path_bytes": name} for name in names])
+    for words in (["files", path], [path, "--by", "file"]):
+        said = run(*words, "--csv").stdout
+        assert {row.get("file", row.get("path")) for row in csv.DictReader(said.splitlines())} == {
+            "/\\t",
+            "/\\\\t",
+            "/\\\\\\\\t",
+            "/\\x85",
+            "/\\\\x85",
+            "/\\u0085",
+            "/\\u202e",
+            "/\\\\u202e",
+        }
+
+
 def test_diff(record: Record) -> None:
     images = [{"cgroup_id": 1, "name": "a", "cgroup_path": "/", "image": "i:2"}]
     first, second = (

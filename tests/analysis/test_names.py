@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snoop_analysis.names import name_of, name_to_bytes, shown
+from snoop_analysis.names import escaped, name_of, name_to_bytes, shown
 from snoop_analysis.sqltext import literal, statement
+from snoop_analysis.terminal import printable
 
 PIECES = [b"\xe2", b"\x82", b"\xac", b"\xf0", b"\x9f", b"\xed", b"\xa0", b"a", b"/"]
 PATHS = st.one_of(
@@ -43,6 +44,17 @@ def test_sql_and_python_agree(database: duckdb.DuckDBPyConnection, path: bytes) 
 )
 def test_shown(path: bytes, text: str) -> None:
     assert shown(name_of(path.decode(errors="surrogateescape"))) == text
+
+
+@given(
+    paths=st.sets(
+        st.lists(st.sampled_from([b"\t", b"\\", b"t", b"x85", b"\x85", "\x85".encode()]))
+        .map(b"".join),
+    )
+)  # fmt: skip
+def test_names_that_differ_do_so_where_all_is_escaped(paths: set[bytes]) -> None:
+    names = {name_of(path.decode(errors="surrogateescape")) for path in paths}
+    assert len({printable(escaped(name)) for name in names}) == len(paths)
 
 
 @given(value=st.text())
