@@ -23,8 +23,13 @@ def summary(report: Report) -> list[str]:
     ]
 
 
-def missing(report: Report) -> Iterator[str]:
-    """A sentence for each thing the recording lacks."""
+def missing(report: Report, events_alone: bool = False) -> Iterator[str]:
+    """A sentence for each thing the recording lacks.
+
+    Args:
+        report: what it is about.
+        events_alone: whether the answer has events, and not what is known of files besides.
+    """
     lacks = report.completeness
     yield from (f"left out: {printable(sentence)}" for sentence in lacks.left_out)
     if report.dropped_events:
@@ -44,7 +49,7 @@ def missing(report: Report) -> Iterator[str]:
             f"{counted(lacks.repeated_events, 'event')} with the sequence number of another: "
             "which came first is not known"
         )
-    yield from map(_removed, lacks.removed)
+    yield from (_removed(one, events_alone) for one in lacks.removed)
     described = {one.session for one in lacks.removed}
     gone = [one for one in lacks.earlier_segments_removed if one not in described]
     if gone:
@@ -73,16 +78,18 @@ def missing(report: Report) -> Iterator[str]:
         yield "no event passes the filters" if filtered else "no events were recorded"
 
 
-def _removed(one: Removed) -> str:
+def _removed(one: Removed, events_alone: bool) -> str:
     begins = f"recorded from {one.last_event} on" if one.last_event else "not from the beginning"
     events = counted(one.events, "earlier event")
     if one.events <= one.summarized_events:
-        kept = "a summary of these is kept: their files are listed"
+        files = "the command files lists their files" if events_alone else "their files are listed"
+        kept = f"a summary of these is kept: {files}"
     elif one.summarized_events:
         kept = f"a summary is kept of {one.summarized_events:,} of these alone"
     else:
         kept = "their files are not known"
-    return f"{begins}: {events} removed to save space, {kept} ({printable(one.session)})"
+    gone = "removed to save space" + (" and not among these events" if events_alone else "")
+    return f"{begins}: {events} {gone}, {kept} ({printable(one.session)})"
 
 
 def _covered(report: Report) -> Iterator[str]:

@@ -52,7 +52,11 @@ def command(
     path: Path,
     **settings: Any,
 ) -> None:
-    """Write events with their results, or the files to keep, for other programs."""
+    """Write events with their results, or the files to keep, for other programs.
+
+    Events of segments that were removed to save space are in no export; files known from their
+    summary are in the list for slim.
+    """
     from snoop_analysis.exporting import export
     from snoop_analysis.replacing import STANDARD_OUTPUT
 
@@ -62,6 +66,6 @@ def command(
         path = STANDARD_OUTPUT
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
-    warn_of(replay)
+    warn_of(replay, events_alone=kind != "slim")
     for sentence in export(replay, kind, path):
         print(sentence, file=sys.stderr)

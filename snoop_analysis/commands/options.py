@@ -235,12 +235,15 @@ def open_capture(
     return capture
 
 
-def warn_of(replay: Replay, of: str = "") -> None:
-    """Say on standard error what the recording lacks, each sentence behind ``of``."""
+def warn_of(replay: Replay, of: str = "", events_alone: bool = False) -> None:
+    """Say on standard error what the recording lacks, each sentence behind ``of``.
+
+    ``events_alone``: the output has events, and nothing of what is known of files besides.
+    """
     from snoop_analysis.reporting import outline
     from snoop_analysis.summary import missing
 
-    for sentence in missing(outline(replay)):
+    for sentence in missing(outline(replay), events_alone):
         print(f"! {of}{sentence}", file=sys.stderr)
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snoop_analysis import Capture
+from snoop_analysis.cli import cli
 from snoop_analysis.errors import CaptureError, ChangedError, OptionError
 from snoop_analysis.replay import Replay
 from snoop_analysis.report import Report
@@ -170,6 +172,22 @@ def test_the_report_says_from_when_on_it_is_recorded(record: Record) -> None:
         2,
         2,
         "2026-01-01T12:00:00Z",
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "slim"])
+def test_an_export_says_whether_removed_events_are_in_it(
+    record: Record, tmp_path: Path, kind: str
+) -> None:
+    path = record(dated([{"path": f"/{n}"} for n in range(6)]), 3, **SAME)
+    remove_segments(path, 1)
+    words = ["export", str(path), "--to", kind, "-o", str(tmp_path / "out")]
+    said = CliRunner().invoke(cli, words).stderr
+    assert said == "! recorded from 2026-01-01T12:00:01Z on: 2 earlier events removed to save " + (
+        "space, a summary of these is kept: their files are listed (s)\n"
+        if kind == "slim"
+        else "space and not among these events, a summary of these is kept: "
+        "the command files lists their files (s)\n"
     )
 
 
