@@ -66,6 +66,8 @@ def command(
 
     if (record_path is None) != (image is None):
         raise click.UsageError("--stargz FILE and --image IMAGE need each other")
+    if record_path is not None and output != Output():
+        raise click.UsageError("--stargz writes no listing: it takes no --csv, --json or --parquet")
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     warn_of(replay)

@@ -134,6 +134,11 @@ def command(
     from snoop_analysis.listings import listing as table_of
     from snoop_analysis.replacing import check_outputs
 
+    plain = output == Output()
+    if names and (by or not plain):
+        raise click.UsageError(
+            "--why explains in words: it takes no --by, --csv, --json or --parquet"
+        )
     written = [root_path, image_path, page, output.file, *(path for _, path in lists)]
     check_outputs(written, [image, *policies])
     answer = judge(
@@ -146,7 +151,6 @@ def command(
         without_rules=without_rules,
         **part_arguments(**part),
     )
-    plain = output == Output()
     for line in answer.heading():
         print(printable(line), file=sys.stdout if plain else sys.stderr)
     _write(answer, lists, root_path, image_path)

@@ -110,6 +110,13 @@ def test_the_record_needs_the_image(tmp_path: Path) -> None:
     assert "need each other" in done.output
 
 
+@pytest.mark.parametrize("words", [["--csv"], ["--json"], ["--parquet", "x.parquet"]])
+def test_the_record_comes_without_a_listing(words: list[str]) -> None:
+    done = run("startup", "nowhere", "--image", "app.tar", "--stargz", "record.json", *words)
+    assert done.exit_code == 2
+    assert "--stargz writes no listing" in done.stderr
+
+
 ADVICE = [  # who looked, for what, and what avoids it
     ("/usr/bin/python3", "/a/m.py", {}, "PYTHONPATH"),
     ("/usr/bin/python3", "/a/__pycache__/m.cpython-311.pyc", {}, "compileall"),

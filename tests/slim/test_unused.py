@@ -919,6 +919,15 @@ def test_listings(everything: Path, tmp_path: Path) -> None:
         assert "nothing to list by" in str(error)
 
 
+@pytest.mark.parametrize(
+    "words", [["--by", "file"], ["--csv"], ["--json"], ["--parquet", "x.parquet"]]
+)
+def test_an_explanation_comes_without_a_listing(words: list[str]) -> None:
+    done = run("unused", "nowhere", "--image", "app.tar", "--why", "/bin/sh", *words)
+    assert done.exit_code == 2
+    assert "--why explains in words" in done.stderr
+
+
 def test_files_are_completed_by_what_the_kernel_opens(everything: Path, tmp_path: Path) -> None:
     events = [{"path": "/app/run"} | EXEC, {"path": "/bin/prog"} | EXEC, {"path": "/x"} | EXEC]
     path = write_session(tmp_path / "capture", events)
