@@ -48,6 +48,16 @@ _OUTSIDE: Final = pa.schema(
 )
 
 
+def check_key(by: str) -> None:
+    """Refuse what there is nothing to list by.
+
+    Raises:
+        OptionError: it is neither one of ``KEYS`` nor a directory with a depth.
+    """
+    if by not in KEYS and not depth_of(by):
+        raise OptionError(f"{by!r} is nothing to list by; there are {', '.join(KEYS)}")
+
+
 def listing(answer: Answer, by: str) -> duckdb.DuckDBPyRelation:
     """The verdicts by package, directory, layer or verdict, or file by file.
 
@@ -61,10 +71,9 @@ def listing(answer: Answer, by: str) -> duckdb.DuckDBPyRelation:
     Raises:
         OptionError: there is no such key.
     """
+    check_key(by)
     depth = depth_of(by)
     key = "directory" if depth else by
-    if key not in KEYS:
-        raise OptionError(f"{by!r} is nothing to list by; there are {', '.join(KEYS)}")
     answer.replay.add_table("image_files", _files(answer))
     answer.replay.add_table("outside", _outside(answer))
     if key in ("file", "outside"):

@@ -8,6 +8,7 @@ import click
 
 from snoop_analysis.commands.options import (
     capture_arguments,
+    check_image_options,
     open_capture,
     optional_image_options,
     replay_arguments,
@@ -44,6 +45,7 @@ def command(
     With the image, also what the kernel opened by itself (nested #! interpreters, the ELF
     interpreter): files without events, marked as inferred.
     """
+    check_image_options(image, reference, platform)
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     warn_of(replay)

@@ -198,6 +198,19 @@ def _image(required: bool) -> Callable[[Command], Command]:
 image_options: Final = _image(required=True)
 optional_image_options: Final = _image(required=False)
 
+
+def check_image_options(image: str | None, reference: str | None, platform: str | None) -> None:
+    """Refuse to choose from an image that is not given.
+
+    Raises:
+        UsageError: that is asked for.
+    """
+    if image is None and (reference or platform) is not None:
+        raise click.UsageError(
+            "--reference and --platform need --image IMAGE, of which they choose"
+        )
+
+
 strict_option: Final = click.option(
     "--strict",
     is_flag=True,

@@ -9,6 +9,7 @@ import click
 
 from snoop_analysis.commands.options import (
     capture_arguments,
+    check_image_options,
     open_capture,
     optional_image_options,
     replay_arguments,
@@ -64,6 +65,7 @@ def command(
     from snoop_analysis.keeping import write_lines
     from snoop_analysis.startup import begun_before, prefetch, startup
 
+    check_image_options(image, reference, platform)
     if (record_path is None) != (image is None):
         raise click.UsageError("--stargz FILE and --image IMAGE need each other")
     if record_path is not None and output != Output():

@@ -130,7 +130,7 @@ def command(
     """Say of every file of an image whether it was used, looked at, needed, or not observed."""
     from snoop_analysis.image import open_image
     from snoop_analysis.judging import judge
-    from snoop_analysis.listings import NO_PACKAGE, whole
+    from snoop_analysis.listings import NO_PACKAGE, check_key, whole
     from snoop_analysis.listings import listing as table_of
     from snoop_analysis.replacing import check_outputs
 
@@ -139,6 +139,8 @@ def command(
         raise click.UsageError(
             "--why explains in words: it takes no --by, --csv, --json or --parquet"
         )
+    if by is not None:
+        check_key(by)
     written = [root_path, image_path, page, output.file, *(path for _, path in lists)]
     check_outputs(written, [image, *policies])
     answer = judge(

@@ -913,10 +913,21 @@ def test_listings(everything: Path, tmp_path: Path) -> None:
     assert {row["directory"] for row in rows("directory")} == {
         row["directory"] for row in rows("directory:2")
     }
-    for key in ("size", "directory:", "directory:0", f"directory:{10**23}", "file:1"):
-        error = run(*arguments, "--by", key).exception
-        assert isinstance(error, OptionError)
-        assert "nothing to list by" in str(error)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "size", "directory:", "directory:0", "file:1", f"directory:{10**23}"]
+)
+def test_a_key_that_is_none_is_refused_before_anything_is_done(
+    everything: Path, tmp_path: Path, key: str
+) -> None:
+    path = write_session(tmp_path / "capture", [{"path": "/bin/prog"} | EXEC])
+    slim = tmp_path / "slim.tar"
+    done = run("unused", path, "--image", everything, "--by", key, "--write", slim)
+    assert isinstance(done.exception, OptionError)
+    assert "nothing to list by" in str(done.exception)
+    assert not done.output
+    assert not slim.exists()
 
 
 @pytest.mark.parametrize(
@@ -926,6 +937,14 @@ def test_an_explanation_comes_without_a_listing(words: list[str]) -> None:
     done = run("unused", "nowhere", "--image", "app.tar", "--why", "/bin/sh", *words)
     assert done.exit_code == 2
     assert "--why explains in words" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["files", "startup"])
+@pytest.mark.parametrize("option", ["--reference", "--platform"])
+def test_an_image_that_is_not_given_is_not_chosen(command: str, option: str) -> None:
+    done = run(command, "nowhere", option, "x")
+    assert done.exit_code == 2
+    assert "--reference and --platform need --image" in done.stderr
 
 
 def test_files_are_completed_by_what_the_kernel_opens(everything: Path, tmp_path: Path) -> None:
