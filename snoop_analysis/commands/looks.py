@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from snoop_analysis.errors import OptionError
+from snoop_analysis.commands.options import refuse_standard_output
 
 if TYPE_CHECKING:
     from snoop_analysis.replay import Replay
@@ -36,10 +36,7 @@ class Looks:
         Raises:
             OptionError: the picture's ends with neither .png nor .svg; the page's is ``-``.
         """
-        if self.page == Path("-"):
-            raise OptionError(
-                "--html needs the name of a file: it does not write to standard output"
-            )
+        refuse_standard_output("--html", self.page)
         if self.plot:
             from snoop_analysis.plotting.saving import check_name
 

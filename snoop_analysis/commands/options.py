@@ -211,6 +211,18 @@ def check_image_options(image: str | None, reference: str | None, platform: str 
         )
 
 
+def refuse_standard_output(option: str, *paths: Path | None) -> None:
+    """Refuse ``-`` as the name of what ``option`` writes.
+
+    Raises:
+        OptionError: it is one of ``paths``.
+    """
+    if Path("-") in paths:
+        raise OptionError(
+            f"{option} needs the name of a file: it does not write to standard output"
+        )
+
+
 strict_option: Final = click.option(
     "--strict",
     is_flag=True,

@@ -12,6 +12,7 @@ from snoop_analysis.commands.options import (
     check_image_options,
     open_capture,
     optional_image_options,
+    refuse_standard_output,
     replay_arguments,
     replay_options,
     warn_of,
@@ -70,6 +71,7 @@ def command(
         raise click.UsageError("--stargz FILE and --image IMAGE need each other")
     if record_path is not None and output != Output():
         raise click.UsageError("--stargz writes no listing: it takes no --csv, --json or --parquet")
+    refuse_standard_output("--stargz", record_path)
     arguments = replay_arguments(**settings)
     replay = open_capture(captures, skip_damaged, memory_limit).replay(**arguments)
     warn_of(replay)

@@ -16,6 +16,7 @@ from snoop_analysis.commands.options import (
     open_capture,
     part_arguments,
     part_options,
+    refuse_standard_output,
     strict_option,
 )
 from snoop_analysis.commands.output import Output, listing
@@ -141,6 +142,10 @@ def command(
         )
     if by is not None:
         check_key(by)
+    refuse_standard_output("--write", root_path)
+    refuse_standard_output("--write-image", image_path)
+    refuse_standard_output("--list", *(path for _, path in lists))
+    refuse_standard_output("--html", page)
     written = [root_path, image_path, page, output.file, *(path for _, path in lists)]
     check_outputs(written, [image, *policies])
     answer = judge(

@@ -148,6 +148,21 @@ OUTPUTS = [
 ]
 
 
+@pytest.mark.parametrize("words", [one for one in OUTPUTS if "--parquet" not in one])
+def test_what_is_not_for_standard_output_is_refused(
+    capture: Path,
+    image: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, *option = words
+    done = CliRunner().invoke(cli, [command, str(capture), "--image", str(image), *option, "-"])
+    assert "does not write to standard output" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("words", OUTPUTS)
 @pytest.mark.parametrize("kind", ["the archive", "a link to it", "a file of a layout"])
 def test_an_image_is_not_written_over(
