@@ -24,7 +24,9 @@ def capacity_table(
     """A replay for each bound, and one without.
 
     Columns: capacity (0: no bound), hits (duplicate events), misses (new events), evictions,
-    files (in the report), files_lost (not in the report, though used), all BIGINT.
+    files (in the report), files_lost (not in the report, though used), all BIGINT. Where a summary
+    tells of removed events, by one access to each file, hits are at most so many where there are
+    evictions, misses and evictions at least.
 
     Args:
         capture: what to replay.

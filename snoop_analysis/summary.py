@@ -11,6 +11,11 @@ from snoop_analysis.terminal import printable
 
 _FILTERS: Final = ("syscalls", "containers", "since", "until", "found_only")
 
+BOUND_AND_SUMMARY: Final = (
+    "a summary of removed events has one access to each file: with a bound that evicts, hits "
+    "(duplicate) are at most so many, misses (new) and evictions at least"
+)
+
 
 def summary(report: Report) -> list[str]:
     """The lines of the summary."""
@@ -40,6 +45,8 @@ def missing(report: Report, events_alone: bool = False) -> Iterator[str]:
             f"{counted(report.evictions, 'file')} evicted by --max-unique-files: "
             "the list leaves out files that were used"
         )
+        if any(one.summarized_events for one in lacks.removed):
+            yield BOUND_AND_SUMMARY
     if lacks.missing_segments:
         yield f"segments are missing: {printable(', '.join(lacks.missing_segments))}"
     if lacks.missing_events:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """``snoop-analyze lru``: what a bound on the files of a container would cost."""
 
-from typing import Any, Final
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +16,9 @@ from snoop_analysis.commands.options import (
     warn_of,
 )
 from snoop_analysis.commands.output import Output, listing
+
+if TYPE_CHECKING:
+    from snoop_analysis.replay import Replay
 
 MOST: Final = (1 << 63) - 1  # what DuckDB counts with
 EXAMPLES = """\b
@@ -50,4 +56,12 @@ def command(
     arguments = replay_arguments(**settings)
     del arguments["max_unique_files"]
     capture = open_capture(captures, skip_damaged, memory_limit)
-    output.print(capacity_table(capture, sorted(set(capacities)), arguments, warn_of))
+    output.print(capacity_table(capture, sorted(set(capacities)), arguments, _warn_of))
+
+
+def _warn_of(replay: Replay) -> None:
+    from snoop_analysis.summary import BOUND_AND_SUMMARY
+
+    warn_of(replay)
+    if any(one.summary for one in replay.capture.sessions_found):
+        print(f"! {BOUND_AND_SUMMARY}", file=sys.stderr)

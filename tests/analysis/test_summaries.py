@@ -22,7 +22,7 @@ from snoop_analysis.replay import Replay
 from snoop_analysis.report import Report
 from snoop_analysis.sessions import Finder, Session
 from snoop_analysis.sqltext import statement
-from snoop_analysis.summary import summary
+from snoop_analysis.summary import BOUND_AND_SUMMARY, summary
 from snoop_format.session import SESSION_FILE, sealed_name
 from snoop_format.summary import SUMMARY_FILE
 
@@ -173,6 +173,23 @@ def test_the_report_says_from_when_on_it_is_recorded(record: Record) -> None:
         2,
         "2026-01-01T12:00:00Z",
     )
+
+
+def test_counts_of_a_bound_over_a_summary_are_said_to_be_bounds(record: Record) -> None:
+    events = dated([{"path": f"/{n % 3}"} for n in range(12)])
+    whole, path = (record(events, 2, **SAME) for _ in range(2))
+    remove_segments(path, 1)
+
+    def new(capture: Path, bound: int) -> tuple[int, bool]:
+        replay = Capture(capture).replay(max_unique_files=bound)
+        said = any(BOUND_AND_SUMMARY in line for line in summary(replay.report()))
+        return replay.stats.project("new").fetchall()[-1][0], said
+
+    assert [new(whole, 2), new(path, 2)] == [(12, False), (9, True)]
+    assert [new(whole, 3), new(path, 3)] == [(3, False), (3, False)]
+    for capture, said in ((whole, False), (path, True)):
+        done = CliRunner().invoke(cli, ["lru", str(capture), "--capacity", "2"])
+        assert (f"! {BOUND_AND_SUMMARY}\n" in done.stderr) == said
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet", "slim"])
