@@ -136,7 +136,7 @@ static inline struct block *row(struct call *call, u64 task)
 	struct control *ctl = get_control();
 	struct block *block;
 	u64 n;
-	u32 role = call->role & 1;
+	u32 role = call->role & 1, who;
 	long length;
 
 	call->todo = 0;
@@ -158,14 +158,13 @@ static inline struct block *row(struct call *call, u64 task)
 	block->kind[n] = call->kind | role << KIND_ROLE_SHIFT;
 	block->ret[n] = call->ret;
 	block->dirfd[n] = call->dirfd[role];
-	block->who[n] = who_index(call, block, task);
+	who = who_index(call, block, task);
 	length = read_path(call, block, role);
 	if (length < 0) {
 		length = 0;
 		if (!(call->kind & KIND_URING_DONE))
 			call->mark |= has_no_path(call, role) ? MARK_NO_PATH : MARK_UNREADABLE;
 	}
-	block->path_to[n] = block->path_end + length;
 	if (is_relative(call, block, length)) {
 		if (has_moved(call)) /* where it went is all that can be said */
 			call->mark |= MARK_BASE_UNRESOLVED;
@@ -174,6 +173,12 @@ static inline struct block *row(struct call *call, u64 task)
 	}
 	if (call->result && role == result_role(call))
 		call->todo |= WALK_REAL;
+	n = call->row; /* once more, for older verifiers forget the bound of what was put by meanwhile */
+	opaque(n);
+	if (n >= ROWS)
+		return NULL;
+	block->who[n] = who;
+	block->path_to[n] = block->path_end + length;
 	block->base[n] = NO_BASE;
 	block->real_from[n] = 0;
 	block->real_to[n] = 0;
