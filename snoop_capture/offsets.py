@@ -216,15 +216,17 @@ def _let_by(kernel: KernelTypes) -> dict[str, int]:
     """
     machine = platform.machine()
     prefix = _CALL_FUNCTION[machine]
-    native = ((nr, call.name) for nr, call in syscall_table(machine).items() if nr < COMPAT)
-    present = [nr for nr, name in native if kernel.function(prefix + name) is not None]
-    if not present or not _has_all(kernel, _LET_BY):
+    table = syscall_table(machine)
+    newest_first = sorted((nr for nr in table if nr < COMPAT), reverse=True)
+    present = (nr for nr in newest_first if kernel.function(prefix + table[nr].name) is not None)
+    last = next(present, None)
+    if last is None or not _has_all(kernel, _LET_BY):
         return {}
     fields = kernel.offsets(_LET_BY)
     compat = kernel.offset(_LET_BY_COMPAT)
     if compat is not None:
         fields[_LET_BY_COMPAT] = compat
-    return {**_at(fields), "CALLS_END": max(present) + 1}
+    return {**_at(fields), "CALLS_END": last + 1}
 
 
 def _at(fields: Mapping[str, int]) -> dict[str, int]:
