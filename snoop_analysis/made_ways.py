@@ -14,6 +14,9 @@ _MOST_NAMES: Final = 1000  # that one name may have: links can be made in circle
 class MadeWays:
     """What was behind links and mounts that are not in the image.
 
+    Attributes:
+        unfollowed: names that lead on and on.
+
     Args:
         ways: the names of links and mount points, and what was behind each.
         resolved: the path in the image that a name leads to; None if it leads to nothing there.
@@ -22,6 +25,7 @@ class MadeWays:
     def __init__(
         self, ways: Iterable[tuple[str, str]], resolved: Callable[[str], str | None]
     ) -> None:
+        self.unfollowed: set[str] = set()
         self._resolved = cache(resolved)
         self._targets: dict[str, list[str]] = {}
         absolute = [(name, posixpath.join(posixpath.dirname(name), end)) for name, end in ways]
@@ -48,6 +52,8 @@ class MadeWays:
                 more = [other for one in new for other in self._behind(one, follow)]
                 new = [one for one in dict.fromkeys(more) if one not in found]
                 found.update(dict.fromkeys(new))
+            if new:
+                self.unfollowed.add(name)
         return [name for name in found if name not in given]
 
     def _behind(self, name: str, follow: bool) -> Iterator[str]:

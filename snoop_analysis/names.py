@@ -34,6 +34,11 @@ def name_to_bytes(name: str) -> bytes:
     )
 
 
+def text_in_image(name: str) -> str:
+    """A name as text of an image, which has stray bytes as ``surrogateescape`` does: image.tree."""
+    return name_to_bytes(name).decode(errors="surrogateescape")
+
+
 def shown(name: str) -> str:
     """The name as a report prints it.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from snoop_analysis.image import Image, Kind, Way
 from snoop_analysis.image.tree import Node, components, find
 from snoop_analysis.made_ways import MadeWays
-from snoop_analysis.names import name_to_bytes
+from snoop_analysis.names import text_in_image
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -132,15 +132,10 @@ class _Moved(NamedTuple):
     roots: dict[str, Node]
 
 
-def _text_of(name: str) -> str:
-    """A name of the replay as text of an image (see ``image.tree``)."""
-    return name_to_bytes(name).decode(errors="surrogateescape")
-
-
 def _row(found: tuple[Any, ...]) -> _Row:
     row = _Row._make(found)
-    real_paths = [_text_of(one) for one in row.real_paths or ()]
-    return row._replace(led=row.led and _text_of(row.led), real_paths=real_paths)
+    real_paths = [text_in_image(one) for one in row.real_paths or ()]
+    return row._replace(led=row.led and text_in_image(row.led), real_paths=real_paths)
 
 
 def text(shown: str, exact: bytes | None) -> str:
@@ -178,6 +173,7 @@ def observe(replay: Replay, image: Image) -> Observed:
         observer.observed.running.add(exe)
         observer.see(_running(number, exe, first, last), mounts.get(number, kernel))
     observer.observed.unresolved.update(observer.behind_made())
+    observer.observed.unresolved.update(*(one.unfollowed for one in ways.values()))
     return observer.observed
 
 
@@ -236,7 +232,7 @@ def _roots(image: Image, rows: Iterable[_Row], moved: Iterable[_Moved]) -> list[
 def _moved_roots(replay: Replay, image: Image) -> list[_Moved]:
     rows = replay.query(statement("moved_roots")).fetchall()
     return [
-        _Moved(number, name, _directories(image, map(_text_of, names or ()), KERNEL_MOUNTS))
+        _Moved(number, name, _directories(image, map(text_in_image, names or ()), KERNEL_MOUNTS))
         for number, name, names in rows
     ]
 
@@ -254,9 +250,9 @@ def _made_ways(replay: Replay, image: Image, mounts: dict[int, _Mounts]) -> dict
     found: dict[int, list[tuple[str, str]]] = {}
     for number, name, target, is_mount in replay.query(statement("made_ways")).fetchall():
         if is_mount:
-            mounts.get(number, {}).pop(_text_of(name), None)
+            mounts.get(number, {}).pop(text_in_image(name), None)
         if target:
-            found.setdefault(number, []).append((_text_of(name), _text_of(target)))
+            found.setdefault(number, []).append((text_in_image(name), text_in_image(target)))
     return {number: MadeWays(ways, resolved) for number, ways in found.items()}
 
 

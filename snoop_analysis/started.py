@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snoop_analysis.names import name_to_bytes
+from snoop_analysis.names import text_in_image
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -21,14 +21,9 @@ def started(replay: Replay, image: Image) -> dict[str, set[str]]:
     """
     directories: dict[str, set[str]] = {}
     for found in replay.query(statement("started")).fetchall():
-        path, base, real_path, directory = (_text(one or "") for one in found)
+        path, base, real_path, directory = (text_in_image(one or "") for one in found)
         names = (path if path.startswith("/") else f"{base}/{path}" if base else "", real_path)
         for end in {image.find(name).end for name in names if name}:
             if end is not None:
                 directories.setdefault(end, set()).add(directory)
     return directories
-
-
-def _text(name: str) -> str:
-    """A name of the replay as text of an image (see ``image.tree``)."""
-    return name_to_bytes(name).decode(errors="surrogateescape")

@@ -12,7 +12,7 @@ from snoop_analysis.closure.reasons import Need, Subject
 from snoop_analysis.closure.scripts import interpreter
 from snoop_analysis.errors import OptionError
 from snoop_analysis.image import Kind
-from snoop_analysis.names import name_to_bytes
+from snoop_analysis.names import text_in_image
 from snoop_analysis.sqltext import statement
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def prefetch(replay: Replay, seconds: float, image: Image) -> Iterator[str]:
     touched = startup(replay, seconds).filter("used_after IS NOT NULL")
     ordered = touched.order("used_after, container, position").project("file, executed")
     for name, executed in ordered.fetchall():
-        todo = [Need(name_to_bytes(name).decode(errors="surrogateescape"), "", executed=executed)]
+        todo = [Need(text_in_image(name), "", executed=executed)]
         while todo:
             need = todo.pop()
             end = image.find(need.path).end

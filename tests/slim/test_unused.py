@@ -61,6 +61,7 @@ SEEN: list[tuple[Event, str, str]] = [  # an event, a file, the verdict on it
     ({"path": "x", "base": None, "real_path": "/app"} | {"syscall": "chdir"}, "/app", "used"),
     ({"path": "/proc/self/cwd/m.py"} | STAT, "/app/m.py", "needed by a used file"),
     ({"path": "/proc/7/task/8/root/app/m.py"} | STAT, "/app/m.py", "needed by a used file"),
+    ({"path": "/dev/fd/5/m.py"} | STAT, "/app/m.py", "needed by a used file"),
     ({"path": "/dev/cfg"}, "/dev/cfg", "used"),  # no runtime mounted anything there
     ({"path": "/app"}, "/app", "used"),  # opened to be listed
     ({"path": "/app"}, "/app/m.py", "not observed"),
