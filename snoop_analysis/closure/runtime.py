@@ -42,7 +42,7 @@ def needs(image: Image, mounts: set[str]) -> Iterator[Need]:
         if program is not None:
             yield Need(program, text, executed=True)
         for path in dict.fromkeys(_named(image, words[1:])):
-            yield Need(path, f"named by the {text}", executed=_may_be_executed(image, path))
+            yield Need(path, f"named by the {text}", executed=_is_program(image, path))
 
 
 def _commands(image: Image) -> Iterator[tuple[list[str], str]]:
@@ -70,7 +70,8 @@ def _named(image: Image, words: Iterable[str]) -> Iterator[str]:
                     yield path
 
 
-def _may_be_executed(image: Image, path: str) -> bool:
+def _is_program(image: Image, path: str) -> bool:
+    """Does a name lead to a file that somebody may execute?"""
     node = image.find(path).node
     return node is not None and node.inode.kind is Kind.FILE and bool(node.inode.mode & 0o111)
 
